@@ -1,0 +1,1 @@
+"""The contract between users, operator and worker."""

@@ -1,0 +1,80 @@
+"""Why a run is where it is: the one list of reasons and of exit codes."""
+
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """How the worker ends; the Job's podFailurePolicy and the command line share these classes."""
+
+    OK = 0
+    GATE_FAILED = 10
+    INVALID_SPEC = 20
+    BAD_INPUT = 30
+    TRANSIENT = 40
+    INTERNAL = 50
+
+
+class Reason(StrEnum):
+    """A CamelCase reason, as it stands in conditions, Events, outcomes and lines of the CLI."""
+
+    # what was asked for
+    VALID = "Valid"
+    INVALID_SPEC = "InvalidSpec"
+    RUNTIME_UNAVAILABLE = "RuntimeUnavailable"
+    WORKSPACE_TOO_SMALL = "WorkspaceTooSmall"
+
+    # on the way to a node
+    PENDING = "Pending"
+    WAITING_FOR_QUOTA = "WaitingForQuota"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
+    CREATE_CONTAINER_CONFIG_ERROR = "CreateContainerConfigError"
+    ADMISSION_DENIED = "AdmissionDenied"
+    NAME_CONFLICT = "NameConflict"
+    STARTED = "Started"
+
+    # under way
+    IN_PROGRESS = "InProgress"
+    RETRYING = "Retrying"
+    SUSPENDED = "Suspended"
+    NOT_SUSPENDED = "NotSuspended"
+
+    # gates
+    NOT_EVALUATED = "NotEvaluated"
+    NO_GATES = "NoGates"
+    ALL_GATES_PASSED = "AllGatesPassed"
+    ACCURACY_BELOW_THRESHOLD = "AccuracyBelowThreshold"
+    SIZE_ABOVE_THRESHOLD = "SizeAboveThreshold"
+    LATENCY_ABOVE_THRESHOLD = "LatencyAboveThreshold"
+    INSUFFICIENT_SAMPLES = "InsufficientSamples"
+
+    # ends
+    SUCCEEDED = "Succeeded"
+    GATE_FAILED = "GateFailed"
+    CANCELLED = "Cancelled"
+    STEP_FAILED = "StepFailed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    JOB_FAILED = "JobFailed"
+    JOB_DELETED = "JobDeleted"
+
+    # inputs
+    OBJECT_NOT_FOUND = "ObjectNotFound"
+    ACCESS_DENIED = "AccessDenied"
+    EMPTY_PREFIX = "EmptyPrefix"
+    DIGEST_MISMATCH = "DigestMismatch"
+    INVALID_MODEL = "InvalidModel"
+    UNSAFE_MODEL = "UnsafeModel"
+    UNKNOWN_ARCHITECTURE = "UnknownArchitecture"
+    INVALID_DATASET = "InvalidDataset"
+    SHAPE_MISMATCH = "ShapeMismatch"
+    UNSUPPORTED_MODEL = "UnsupportedModel"
+
+    # the world
+    STORAGE_UNAVAILABLE = "StorageUnavailable"
+    OBJECT_CHANGED = "ObjectChanged"
+    DISK_FULL = "DiskFull"
+    INTERRUPTED = "Interrupted"
+    INTERNAL_ERROR = "InternalError"

@@ -1,0 +1,1 @@
+"""The program in the pod, and the local runner."""
