@@ -1,0 +1,218 @@
+"""Whether a chain of steps can work, decided before anything runs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lathe_api.plan import DEFAULT_TARGET, input_format
+from lathe_api.v1alpha1.spec import ModelOptimizationSpec, Target
+from lathe_api.v1alpha1.steps import StepEntry
+from lathe_steps.base import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a spec cannot be run.
+
+    Attributes:
+        path: Where in the spec, such as steps[3].quantize.
+        message: What is wrong there, and what to do.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line for conditions and terminals."""
+        return f"spec.{self.path}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A step and where it stands."""
+
+    path: str
+    entry: StepEntry
+    own: bool
+    """Whether it is one of a target's own steps, before which an export is added."""
+
+    @property
+    def spelled(self) -> str:
+        return f"{self.path}.{self.entry.kind}"
+
+
+Check = Callable[[ModelOptimizationSpec], Iterator[Finding]]
+
+
+def findings(spec: ModelOptimizationSpec) -> tuple[Finding, ...]:
+    """Everything that the schema cannot say and that will not work, in the order of the spec."""
+    return tuple(finding for check in CHECKS for finding in check(spec))
+
+
+def _chains(spec: ModelOptimizationSpec) -> Iterator[tuple[Target, list[_Place]]]:
+    """The whole chain of each target, as if it were alone."""
+    common = [_Place(f"steps[{i}]", entry, own=False) for i, entry in enumerate(spec.steps)]
+    for t, target in enumerate(spec.targets or (DEFAULT_TARGET,)):
+        own = [
+            _Place(f"targets[{t}].steps[{i}]", entry, own=True)
+            for i, entry in enumerate(target.steps)
+        ]
+        yield target, common + own
+
+
+def _once(found: Iterator[Finding]) -> Iterator[Finding]:
+    yield from dict.fromkeys(found)
+
+
+def formats_chain(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Each step reads what the one before writes; an export is added where only it is missing."""
+    yield from _once(f for _, chain in _chains(spec) for f in _breaks(spec, chain))
+
+
+def _breaks(spec: ModelOptimizationSpec, chain: list[_Place]) -> Iterator[Finding]:
+    have, giver = input_format(spec.model), "the model"
+    for place in chain:
+        reads = place.entry.step.reads
+        export_is_added = place.own and (have, reads) == (Format.TORCH, Format.ONNX)
+        if reads is not have and not export_is_added:
+            yield Finding(place.spelled, f"reads {reads} but {giver} gives {have}{_cure(have)}")
+        have, giver = place.entry.step.writes, place.spelled
+
+
+def _cure(have: Format) -> str:
+    if have is Format.TORCH:
+        return ": put an export step between them"
+    return ": move it before the export, or start from a torch model"
+
+
+def quantised_once(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A graph is quantised at most once, and not converted to 16 bits afterwards."""
+    yield from _once(f for _, chain in _chains(spec) for f in _quantised_again(chain))
+
+
+def _quantised_again(chain: list[_Place]) -> Iterator[Finding]:
+    first: _Place | None = None
+    for place in chain:
+        if first and place.entry.kind in {"quantize", "convertPrecision", "simplify"}:
+            yield Finding(
+                place.spelled, f"comes after {first.spelled}: remove it or move it before"
+            )
+        if place.entry.kind == "quantize":
+            first = first or place
+
+
+def fused_last(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Nothing trains or prunes once batch normalisations are folded."""
+    yield from _once(f for _, chain in _chains(spec) for f in _after_fuse(chain))
+
+
+def _after_fuse(chain: list[_Place]) -> Iterator[Finding]:
+    fused: _Place | None = None
+    for place in chain:
+        if fused and (place.entry.step.trains or place.entry.kind == "prune"):
+            yield Finding(
+                place.spelled, f"comes after {fused.spelled}: fold after the last training step"
+            )
+        if place.entry.kind == "fuse":
+            fused = place
+
+
+def common_quantisation_fits_all(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A quantize in the common steps needs targets that take the same form."""
+    forms = {"ONNXRuntime" if t.runtime == "ONNXRuntime" else "TensorRT" for t in spec.targets}
+    if len(forms) < 2:  # noqa: PLR2004 - one form is no conflict
+        return
+    for i, entry in enumerate(spec.steps):
+        if entry.kind == "quantize":
+            yield Finding(
+                f"steps[{i}].quantize",
+                "the targets take different forms of 8-bit graphs: move it into targets[].steps",
+            )
+
+
+def datasets_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Every data set that a step or the evaluation names is in spec.datasets."""
+    declared = {dataset.name for dataset in spec.datasets}
+    uses = [
+        (p.spelled, n) for _, c in _chains(spec) for p in c for n in p.entry.step.dataset_names()
+    ]
+    if spec.evaluation:
+        uses.append(("evaluation", spec.evaluation.dataset))
+    for path, name in dict.fromkeys(uses):
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            yield Finding(path, f"no data set is named {name}; spec.datasets declares: {known}")
+
+
+def labels_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Top1 and training on labels need a data set with labels."""
+    unlabelled = {dataset.name for dataset in spec.datasets if dataset.labels is None}
+    wanted = [(p.spelled, p.entry.step.labelled_dataset()) for _, c in _chains(spec) for p in c]
+    if spec.evaluation and "Top1" in {*spec.evaluation.metrics, *_gated(spec)}:
+        wanted.append(("evaluation", spec.evaluation.dataset))
+    for path, name in dict.fromkeys(wanted):
+        if name in unlabelled:
+            yield Finding(path, f"needs labels: set labels of the data set {name}")
+
+
+def evaluation_is_apart(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """What is measured was not trained or calibrated on."""
+    if spec.evaluation is None:
+        return
+    objects = {dataset.name: dataset.uri for dataset in spec.datasets}
+    measured = objects.get(spec.evaluation.dataset)
+    for place in dict.fromkeys(p for _, chain in _chains(spec) for p in chain):
+        for name in place.entry.step.dataset_names():
+            if measured is not None and objects.get(name) == measured:
+                yield Finding(
+                    place.spelled,
+                    f"uses the evaluation's samples ({measured}): keep a data set apart for evaluation",
+                )
+
+
+def gates_name_targets(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A gate's target exists."""
+    names = {target.name for target in spec.targets or (DEFAULT_TARGET,)}
+    for i, gate in enumerate(spec.evaluation.gates if spec.evaluation else ()):
+        if gate.target is not None and gate.target not in names:
+            known = ", ".join(sorted(names))
+            yield Finding(
+                f"evaluation.gates[{i}].target",
+                f"no target is named {gate.target}; there are: {known}",
+            )
+
+
+def step_names_are_unique(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A name stands for one step, within the common steps and within each target's."""
+    lists = [("steps", spec.steps)]
+    lists += [(f"targets[{i}].steps", t.steps) for i, t in enumerate(spec.targets)]
+    for path, steps in lists:
+        names = [entry.name for entry in steps if entry.name]
+        for name in dict.fromkeys(n for n in names if names.count(n) > 1):
+            yield Finding(path, f"the name {name} is used twice")
+
+
+def one_gpu_product(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """One pod builds all targets, so that all of them are for the same GPU."""
+    products = dict.fromkeys(t.gpu.product for t in spec.targets if t.gpu)
+    if len(products) > 1:
+        yield Finding(
+            "targets", f"name different GPUs ({', '.join(products)}): use one resource per GPU"
+        )
+
+
+def _gated(spec: ModelOptimizationSpec) -> set[str]:
+    return {gate.metric for gate in spec.evaluation.gates} if spec.evaluation else set()
+
+
+CHECKS: tuple[Check, ...] = (
+    step_names_are_unique,  # status speaks of steps by name
+    formats_chain,  # no step gets what it cannot read
+    quantised_once,  # rounding twice is not rounding better
+    fused_last,  # a folded normalisation cannot be trained
+    common_quantisation_fits_all,  # 8-bit forms differ by runtime
+    datasets_are_declared,  # every sample comes from somewhere
+    labels_are_declared,  # accuracy and cross entropy need labels
+    evaluation_is_apart,  # what is measured was not seen before
+    gates_name_targets,  # a gate that is about nothing would always pass
+    one_gpu_product,  # all targets are built in one pod
+)

@@ -1,0 +1,1 @@
+"""The resource as users write and read it, version v1alpha1."""

@@ -1,0 +1,206 @@
+"""What users ask for: the spec of a ModelOptimization."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from lathe_api.v1alpha1.evaluation import Evaluation
+from lathe_api.v1alpha1.running import RunPolicy, Scheduling, Worker
+from lathe_api.v1alpha1.steps import StepEntry
+from lathe_api.v1alpha1.storage import S3URI, Storage
+from lathe_steps.base import Parameters, Rule
+from lathe_steps.build_engine import BuildEngine
+from lathe_steps.words import Name, TensorName
+
+Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+Axis = (
+    Annotated[int, Field(ge=1, le=2**31 - 1)]
+    | Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+)
+
+
+class Input(Parameters):
+    """One input of the model."""
+
+    name: TensorName
+    """As the model calls it."""
+    dtype: Literal["float16", "float32", "float64", "int8", "uint8", "int32", "int64", "bool"] = (
+        "float32"
+    )
+    """Type of its elements."""
+    shape: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
+    """A size per axis; a word instead of a number is a dynamic axis, and names it."""
+
+
+class Architecture(Parameters):
+    """The code of a torch model, by a name from a registry: never code itself."""
+
+    ref: Annotated[str, Field(max_length=127, pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
+    """Name in the registry, such as torchvision.resnet18."""
+    args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
+    """Arguments of the architecture, such as num_classes."""
+
+
+class Model(Parameters):
+    """The model to optimize."""
+
+    rules: ClassVar = (
+        Rule(
+            "self.format == 'ONNX' || (has(self.architecture) && has(self.inputs))",
+            "formats Safetensors and StateDict need architecture and inputs",
+            lambda it: it.format == "ONNX" or bool(it.architecture and it.inputs),
+        ),
+        Rule(
+            "self.format != 'ONNX' || !has(self.architecture)",
+            "format ONNX takes no architecture",
+            lambda it: it.format != "ONNX" or it.architecture is None,
+        ),
+    )
+
+    uri: S3URI
+    """An object, or a prefix that ends in '/'."""
+    format: Literal["ONNX", "Safetensors", "StateDict"]
+    """How the weights are stored. StateDict is a torch file, read with weights_only in a child
+    process; the administrator has to allow it."""
+    architecture: Architecture | None = None
+    """The code that the weights belong to; for Safetensors and StateDict."""
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=16)] | None = None
+    """What the model takes; for ONNX it is read from the file."""
+    digest: Digest | None = None
+    """Refuse to start from other bytes than these. The digest is in every manifest."""
+
+
+class DatasetRef(Parameters):
+    """Samples for training, calibration or evaluation."""
+
+    name: Name
+    """By which steps and evaluation refer to it."""
+    uri: S3URI
+    """The object that holds it."""
+    format: Literal["NPZ"]
+    """NPZ: named numpy arrays whose first axis is the sample."""
+    inputs: Annotated[dict[TensorName, TensorName], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
+    """Array of each model input; an input without an entry is an array of its own name."""
+    labels: TensorName | None = None
+    """Array of integer class labels."""
+
+
+class GPU(Parameters):
+    """The GPU that a target is built on."""
+
+    product: Annotated[str, Field(min_length=1, max_length=63)]
+    """Value of the node label nvidia.com/gpu.product."""
+
+
+class Target(Parameters):
+    """One set of artifacts: what a runtime loads, on the hardware that it is for."""
+
+    rules: ClassVar = (
+        Rule(
+            "self.runtime != 'ONNXRuntime' || !has(self.tensorrt)",
+            "tensorrt is for the runtimes TensorRT and TensorRTRTX",
+            lambda it: it.runtime != "ONNXRuntime" or it.tensorrt is None,
+        ),
+        Rule(
+            "self.runtime == 'TensorRT' || !has(self.gpu)",
+            "gpu is for the runtime TensorRT, whose engines are built on the GPU they are for",
+            lambda it: it.runtime == "TensorRT" or it.gpu is None,
+        ),
+        Rule(
+            "self.runtime == 'TensorRTRTX' || !has(self.tensorrt) || "
+            "!has(self.tensorrt.computeCapabilities) || "
+            "size(self.tensorrt.computeCapabilities) == 0",
+            "computeCapabilities is for the runtime TensorRTRTX",
+            lambda it: (
+                it.runtime == "TensorRTRTX"
+                or it.tensorrt is None
+                or not it.tensorrt.compute_capabilities
+            ),
+        ),
+    )
+
+    name: Name
+    """Folder of its artifacts, and how gates refer to it."""
+    runtime: Literal["ONNXRuntime", "TensorRT", "TensorRTRTX"]
+    """What loads the result. TensorRTRTX engines are built ahead of time, on any node; TensorRT
+    engines on the GPU that they are for."""
+    gpu: GPU | None = None
+    """Where a TensorRT engine is built."""
+    steps: Annotated[tuple[StepEntry, ...], Field(max_length=16)] = ()
+    """Steps that only this target needs, after the common ones."""
+    tensorrt: BuildEngine | None = None
+    """How the engine is built."""
+
+
+class Publish(Parameters):
+    """What is written for consumers that follow the newest result."""
+
+    pointer: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.json$")]
+    """Name of an object under the output's uri that points to the newest manifest. It is written
+    last, and only when every gate passed."""
+
+
+class Output(Parameters):
+    """Where results go."""
+
+    rules: ClassVar = (
+        Rule(
+            "self.uri.endsWith('/')",
+            "output.uri must end in '/'",
+            lambda it: it.uri.endswith("/"),
+        ),
+        Rule(
+            "self.uri == oldSelf.uri",
+            "output.uri cannot change: create another resource to write elsewhere",
+        ),
+    )
+
+    uri: S3URI
+    """A prefix; objects go to <uri><run key>/, and a run never overwrites another's."""
+    layout: Literal["Plain"] = "Plain"
+    """Plain: one folder per target."""
+    publish: Publish | None = None
+    """What else is written once every gate passed."""
+    deletion_policy: Literal["Retain"] = "Retain"
+    """What happens to results when the resource is deleted."""
+
+
+class ModelOptimizationSpec(Parameters):
+    """A model, the steps that make it smaller or faster, its targets, gates and output."""
+
+    model: Model
+    """The model to optimize."""
+    datasets: Annotated[
+        tuple[DatasetRef, ...],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),
+    ] = ()
+    """Data sets that steps and evaluation refer to by name."""
+    storage: Storage = Storage()
+    """How s3:// is reached, for model, data sets and output alike."""
+    steps: Annotated[tuple[StepEntry, ...], Field(max_length=32)] = ()
+    """What is done to the model, in this order, for all targets."""
+    targets: Annotated[
+        tuple[Target, ...],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),
+    ] = ()
+    """What the result is for. Without any: one target named onnx that runs on ONNX Runtime."""
+    evaluation: Evaluation | None = None
+    """How the result is measured against the input model, and which gates it has to pass."""
+    output: Output
+    """Where results go."""
+    run: RunPolicy = RunPolicy()
+    """How long, how often and whether at all."""
+    scheduling: Scheduling = Scheduling()
+    """Queue and priority."""
+    worker: Worker = Worker()
+    """The pod that does the work; ignored by `lathe run`."""
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "ModelOptimizationSpec":
+        for field, items in (("datasets", self.datasets), ("targets", self.targets)):
+            names = [item.name for item in items]
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{field}: the name {repeated[0]} is used twice")
+        return self

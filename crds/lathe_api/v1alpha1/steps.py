@@ -1,0 +1,54 @@
+"""The roster: every step that a resource can name, one line each."""
+
+from typing import ClassVar
+
+from lathe_steps.base import Parameters, Step
+from lathe_steps.convert_precision import ConvertPrecision
+from lathe_steps.distill import Distill
+from lathe_steps.export import Export
+from lathe_steps.finetune import Finetune
+from lathe_steps.fuse import Fuse
+from lathe_steps.prune import Prune
+from lathe_steps.quantize import Quantize
+from lathe_steps.simplify import Simplify
+from lathe_steps.words import Name
+
+KINDS = (
+    "prune",
+    "distill",
+    "finetune",
+    "fuse",
+    "export",
+    "simplify",
+    "quantize",
+    "convert_precision",
+)
+
+
+class StepEntry(Parameters):
+    """One step, by exactly one of the members below `name`."""
+
+    exactly_one_of: ClassVar = KINDS
+
+    name: Name | None = None
+    """How status and report call the step; the kind of step when it is not given."""
+    prune: Prune | None = None
+    distill: Distill | None = None
+    finetune: Finetune | None = None
+    fuse: Fuse | None = None
+    export: Export | None = None
+    simplify: Simplify | None = None
+    quantize: Quantize | None = None
+    convert_precision: ConvertPrecision | None = None
+
+    @property
+    def kind(self) -> str:
+        """The member that is given, as users spell it."""
+        name = next(kind for kind in KINDS if getattr(self, kind) is not None)
+        return type(self).model_fields[name].alias or name
+
+    @property
+    def step(self) -> Step:
+        """The step itself."""
+        step: Step = next(found for kind in KINDS if (found := getattr(self, kind)) is not None)
+        return step

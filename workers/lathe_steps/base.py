@@ -1,0 +1,214 @@
+"""The vocabulary's grammar: what a step is, what it reads and writes, and what it is given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule in both of its spellings, so that API server and worker cannot disagree.
+
+    Attributes:
+        cel: The rule for the API server, about `self` (and `oldSelf` for a transition rule).
+        message: What the user reads when it is broken.
+        holds: The same rule in Python; None for a transition rule, which only the server can see.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None = None
+
+
+class Parameters(BaseModel):
+    """Immutable, strict about names, camelCase outside: the base of everything users write."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+    exactly_one_of: ClassVar[tuple[str, ...]] = ()
+    """Names of the members of a union: exactly one of them is given."""
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def every_rule(cls) -> tuple[Rule, ...]:
+        """The rules of this type, the one about its union members included."""
+        if not cls.exactly_one_of:
+            return cls.rules
+        aliases = [cls.model_fields[name].alias or name for name in cls.exactly_one_of]
+        members = ", ".join(f"has(self.{alias})" for alias in aliases)
+        names = cls.exactly_one_of
+        union = Rule(
+            cel=f"[{members}].filter(given, given).size() == 1",
+            message=f"give exactly one of: {', '.join(aliases)}",
+            holds=lambda it: sum(getattr(it, name) is not None for name in names) == 1,
+        )
+        return (union, *cls.rules)
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        for rule in type(self).every_rule():
+            if rule.holds is not None and not rule.holds(self):
+                raise ValueError(rule.message)
+        return self
+
+
+class Format(StrEnum):
+    """What a step reads or writes."""
+
+    TORCH = "Torch"
+    ONNX = "ONNX"
+    ENGINE = "Engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model on disk between two steps.
+
+    Attributes:
+        format: How its files are to be read.
+        path: The directory that holds all of its files and nothing else.
+        entry: Names of the files that a user loads, relative to `path`; the first is the main one
+            (`model.safetensors`, `model.onnx`, or one engine per file).
+        facts: What the step found out, for the report: numbers with their unit in the name.
+    """
+
+    format: Format
+    path: Path
+    entry: tuple[str, ...]
+    facts: Mapping[str, float | int | str] = field(default_factory=dict)
+
+    @property
+    def main(self) -> Path:
+        """The file that a user loads first."""
+        return self.path / self.entry[0]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files that a user needs to load it."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input of a model.
+
+    Attributes:
+        name: As the model calls it.
+        dtype: A numpy name, such as float32 or int64.
+        shape: A size per axis; a string is a dynamic axis, and names it.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples side by side: every array's first axis is the sample."""
+
+    inputs: Mapping[str, np.ndarray]
+    labels: np.ndarray | None
+
+
+class Dataset(Protocol):
+    """Samples that a run declared, in a fixed order."""
+
+    name: str
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    def batches(
+        self, size: int, *, shuffle: int | None = None, limit: int | None = None
+    ) -> Iterator[Batch]:
+        """Yield batches of at most `size` samples.
+
+        Args:
+            size: Samples per batch; the last batch may be smaller.
+            shuffle: Seed of a deterministic order; None keeps the order of the data set.
+            limit: Take only so many samples, evenly spread over the data set.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the finished model will run on.
+
+    Attributes:
+        name: ONNXRuntime, TensorRT or TensorRTRTX.
+        isa: Feature flags of the CPU that matter to kernels (avx2, avx512_vnni, avx_vnni…).
+    """
+
+    name: str
+    isa: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step is given besides the artifact it changes.
+
+    Attributes:
+        out: A fresh, empty directory; the step writes only here.
+        inputs: The model's inputs.
+        datasets: The run's data sets by name.
+        source: The input model, as it was before the first step (the teacher).
+        runtimes: What the result is for: one runtime in a target's own steps, all of the
+            targets' in the common steps.
+        seed: Makes training and sampling repeatable.
+        threads: CPU threads that the run may use.
+        progress: Called with the share done, 0 to 1, and a short message.
+    """
+
+    out: Path
+    inputs: tuple[TensorSpec, ...]
+    datasets: Mapping[str, Dataset]
+    source: Artifact
+    runtimes: tuple[Runtime, ...]
+    seed: int
+    threads: int
+    progress: Callable[[float, str], None]
+
+
+class Step(Parameters, ABC):
+    """One change of a model: its parameters are its schema, its docs and its behaviour."""
+
+    reads: ClassVar[Format]
+    writes: ClassVar[Format]
+    trains: ClassVar[bool] = False
+    """Whether it updates weights by gradient."""
+
+    def dataset_names(self) -> tuple[str, ...]:
+        """Names of the data sets that the step needs."""
+        return ()
+
+    def labelled_dataset(self) -> str | None:
+        """Name of the data set that the step needs labels of."""
+        return None
+
+    @abstractmethod
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Make the changed model under `context.out`.
+
+        Raises:
+            lathe_steps.errors.Stopped: With the reason and the line that the user gets.
+        """

@@ -1,0 +1,45 @@
+"""Building an engine with TensorRT or TensorRT-RTX: the last step of a target of that runtime."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from lathe_steps.base import Format, Parameters, Step
+from lathe_steps.words import Quantity, TensorName
+
+ComputeCapability = Annotated[str, Field(max_length=8, pattern=r"^[0-9]+\.[0-9]$")]
+Shape = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=2**31 - 1)], ...], Field(min_length=1, max_length=8)
+]
+
+
+class ShapeRange(Parameters):
+    """The shapes of one input that an engine is built for; each has a size per axis."""
+
+    min: Shape
+    """Smallest shape that the engine accepts."""
+    opt: Shape
+    """The shape it is tuned for."""
+    max: Shape
+    """Largest shape that the engine accepts."""
+
+
+Profile = Annotated[dict[TensorName, ShapeRange], Field(min_length=1, max_length=16)]
+
+
+class BuildEngine(Step):
+    """How an engine is built. Its precision is decided in the graph, by the steps before."""
+
+    reads: ClassVar = Format.ONNX
+    writes: ClassVar = Format.ENGINE
+
+    compute_capabilities: Annotated[tuple[ComputeCapability, ...], Field(max_length=8)] = ()
+    """GPUs to build for ahead of time, such as 8.9; TensorRTRTX only. Without any: all that the
+    library builds for by default."""
+    profiles: Annotated[tuple[Profile, ...], Field(max_length=8)] = ()
+    """Shapes by input, for inputs with dynamic axes. Without any: 1 for each dynamic axis at
+    least, 8 to tune for and 32 at most."""
+    optimization_level: Annotated[int, Field(ge=0, le=5)] = 3
+    """How long to search for fast kernels."""
+    workspace: Quantity | None = None
+    """Most memory that kernels may use as scratch; without it, all of the GPU's."""

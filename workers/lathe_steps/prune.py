@@ -1,0 +1,44 @@
+"""Structured pruning: remove whole channels, so that the model is smaller and faster as it is."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from lathe_steps.base import Format, Parameters, Step
+from lathe_steps.words import Glob
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class PruneTarget(Parameters):
+    """How much is to be left."""
+
+    exactly_one_of: ClassVar = ("params", "flops")
+
+    params: Share | None = None
+    """Share of the parameters to keep: 0.5 halves them."""
+    flops: Share | None = None
+    """Share of the multiply-accumulate operations to keep."""
+
+
+class Prune(Step):
+    """Remove the least important channels, with everything that depends on them."""
+
+    reads: ClassVar = Format.TORCH
+    writes: ClassVar = Format.TORCH
+
+    granularity: Literal["Channel"] = "Channel"
+    """What is removed as a unit."""
+    importance: Literal["L1", "L2", "BNScale", "Random"] = "L2"
+    """How channels are ranked: by the norm of their weights, by the scale of their batch
+    normalisation, or by chance (a baseline)."""
+    scope: Literal["Global", "Local"] = "Global"
+    """Whether channels compete across the whole model or within their layer."""
+    target: PruneTarget
+    """How much is to be left. Channels are removed until the share is reached or passed."""
+    round_to: Annotated[int, Field(ge=1, le=256)] = 8
+    """Keep channel counts a multiple of this, which kernels and tensor cores like."""
+    ignore: Annotated[tuple[Glob, ...], Field(max_length=64)] = ()
+    """Layers whose outputs are left alone. The model's outputs always are."""
+    iterations: Annotated[int, Field(ge=1, le=100)] = 1
+    """Reach the target in this many passes, ranking anew before each."""

@@ -1,0 +1,1 @@
+"""Where toolchains are touched besides in the steps: one module per thing that is run."""

@@ -1,0 +1,25 @@
+"""Strings that users write, with their limits."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+Name = Annotated[
+    str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+"""A DNS label: of a step, a data set or a target."""
+
+Glob = Annotated[str, Field(min_length=1, max_length=253)]
+"""A pattern of layer or node names; `*` is any run of characters."""
+
+TensorName = Annotated[str, Field(min_length=1, max_length=253)]
+"""The name of an input or an output of a model, or of an array in a data set."""
+
+Quantity = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
+    ),
+]
+"""A Kubernetes quantity, such as 4Gi."""
