@@ -135,7 +135,7 @@ class _Rewriter:
                 node = {**self._definitions[node["$ref"].rsplit("/", 1)[-1]], **rest}
             elif options := self._options(node):
                 rest = {k: v for k, v in node.items() if k not in {"anyOf", "default"}}
-                kept = {} if node.get("default", None) is None else {"default": node["default"]}
+                kept = {"default": node["default"]} if node.get("default") is not None else {}
                 node = {**options[0], **rest, **kept}
             else:
                 return node
@@ -160,7 +160,8 @@ class _Rewriter:
                 return _scalar(node, path)
             case None:
                 return {"x-kubernetes-preserve-unknown-fields": True}
-        raise ValueError(f"{path}: no structural schema for {node}")
+            case _:
+                raise ValueError(f"{path}: no structural schema for {node}")
 
     def _object(self, node: Schema, path: str, *, listed: bool) -> Schema:
         made: Schema = {"type": "object", **_bounds(node)}

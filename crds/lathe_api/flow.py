@@ -165,7 +165,7 @@ def evaluation_is_apart(spec: ModelOptimizationSpec) -> Iterator[Finding]:
             if measured is not None and objects.get(name) == measured:
                 yield Finding(
                     place.spelled,
-                    f"uses the evaluation's samples ({measured}): keep a data set apart for evaluation",
+                    f"uses the evaluation's samples ({measured}): keep a data set apart for it",
                 )
 
 
