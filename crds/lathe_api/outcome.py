@@ -1,5 +1,6 @@
 """What the worker says at its end: one JSON document, small enough for a termination message."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from lathe_api.v1alpha1.status import (
     StepStatus,
     Summary,
     TargetStatus,
+    clip,
 )
 from lathe_steps.base import Parameters
 from lathe_steps.reasons import ExitCode, Reason
@@ -46,19 +48,41 @@ class Outcome(Parameters):
     def termination_message(self) -> str:
         """The document in at most LIMIT bytes: what is in the manifest too is left out first.
 
-        Facts of steps go first, then artifacts, metrics and steps from their ends; the failure,
-        the gates, the summary and where the manifest is always stay.
+        Facts of steps go first, then artifacts, metrics, steps and targets; long messages are
+        cut at last. The gates, the summary and where the manifest is always stay.
         """
-        small = self
-        for field in ("step facts", "artifacts", "metrics", "steps", "targets"):
-            if len(small.dumped().encode()) <= LIMIT:
+        said = self
+        for shorten in SHORTENINGS:
+            if len(said.dumped().encode()) <= LIMIT:
                 break
-            small = small.without(field)
-        return small.dumped()
+            said = shorten(said)
+        return said.dumped()
 
-    def without(self, field: str) -> "Outcome":
-        """The same outcome less one of its lists, or less the facts of its steps."""
-        if field == "step facts":
-            bare = tuple(step.model_copy(update={"metrics": {}}) for step in self.steps)
-            return self.model_copy(update={"steps": bare})
-        return self.model_copy(update={field: ()})
+
+def _without_facts(outcome: Outcome) -> Outcome:
+    bare = tuple(step.model_copy(update={"metrics": {}}) for step in outcome.steps)
+    return outcome.model_copy(update={"steps": bare})
+
+
+def _without(field: str) -> Callable[[Outcome], Outcome]:
+    return lambda outcome: outcome.model_copy(update={field: ()})
+
+
+def _in_brief(outcome: Outcome) -> Outcome:
+    failure = outcome.failure and outcome.failure.model_copy(
+        update={"message": clip(outcome.failure.message, 300)}
+    )
+    return outcome.model_copy(
+        update={"failure": failure, "gate_message": clip(outcome.gate_message, 300)}
+    )
+
+
+SHORTENINGS: tuple[Callable[[Outcome], Outcome], ...] = (
+    _without_facts,
+    _without("artifacts"),
+    _without("metrics"),
+    _without("steps"),
+    _without("targets"),
+    _in_brief,
+)
+"""What is given up for brevity, least missed first."""

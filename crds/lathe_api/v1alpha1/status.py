@@ -3,13 +3,22 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lathe_api.v1alpha1.evaluation import Metric
 from lathe_steps.base import Parameters
 from lathe_steps.reasons import Reason
 
-Text = Annotated[str, Field(max_length=1024)]
+MAX_TEXT = 1024
+
+
+def clip(text: str, limit: int = MAX_TEXT) -> str:
+    """The text itself, or its beginning and an ellipsis, in at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+Text = Annotated[str, BeforeValidator(clip), Field(max_length=MAX_TEXT)]
+"""For people; what is too long is cut, since a status that cannot be written helps nobody."""
 Word = Annotated[str, Field(max_length=253)]
 Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 """RFC 3339, in UTC, to the second."""
