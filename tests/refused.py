@@ -1,0 +1,117 @@
+"""Resources that nobody may run: one table for pydantic, the API server and the operator."""
+
+from tests.builders import (
+    FUSE,
+    ONNX_MODEL,
+    PRUNE,
+    TORCH_MODEL,
+    ResourceBuilder,
+    a_resource,
+    target,
+)
+
+
+def _worker(**fields: object) -> ResourceBuilder:
+    return a_resource().with_(worker=fields)
+
+
+def _gate(**gate: object) -> ResourceBuilder:
+    return a_resource().with_(evaluation={"dataset": "val", "gates": [gate]})
+
+
+def _credentials(credentials: dict[str, object]) -> ResourceBuilder:
+    return a_resource().with_(storage={"s3": {"credentials": credentials}})
+
+
+def _rtx(**options: object) -> ResourceBuilder:
+    return a_resource().targets(target("rtx", "TensorRTRTX", tensorrt=options))
+
+
+def _shape(*shape: object) -> ResourceBuilder:
+    return a_resource().with_(model={**TORCH_MODEL, "inputs": [{"name": "x", "shape": shape}]})
+
+
+REFUSED: dict[str, ResourceBuilder] = {
+    "no model": a_resource().with_(model=None),
+    "no output": a_resource().with_(output=None),
+    "a field that does not exist": a_resource().with_(modle={}),
+    "a misspelt parameter of a step": a_resource().steps({"prune": {"targe": {"params": 0.5}}}),
+    "a step that does not exist": a_resource().steps({"prnue": {}}),
+    "a step with no member": a_resource().steps({"name": "empty"}),
+    "a step with two members": a_resource().steps({**PRUNE, **FUSE}),
+    "a step's name that is no DNS label": a_resource().steps({"name": "Half It", **PRUNE}),
+    "pruning to nothing": a_resource().steps({"prune": {"target": {"params": 0}}}),
+    "pruning nothing": a_resource().steps({"prune": {"target": {"params": 1}}}),
+    "pruning to two targets at once": a_resource().steps(
+        {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
+    ),
+    "static quantisation without calibration": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "Static"}}
+    ),
+    "dynamic quantisation with calibration": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "Dynamic", "calibration": {"dataset": "calib"}}}
+    ),
+    "a model that is not in S3": a_resource().with_(model={**ONNX_MODEL, "uri": "file:///etc/x"}),
+    "an output that is no prefix": a_resource().with_(output={"uri": "s3://artifacts/digits"}),
+    "a torch model without an architecture": a_resource().with_(
+        model={k: v for k, v in TORCH_MODEL.items() if k != "architecture"}
+    ),
+    "a torch model without inputs": a_resource().with_(
+        model={k: v for k, v in TORCH_MODEL.items() if k != "inputs"}
+    ),
+    "an ONNX model with an architecture": a_resource().with_(
+        model={**ONNX_MODEL, "architecture": {"ref": "torchvision.resnet18"}}
+    ),
+    "an architecture that is a path": a_resource().with_(
+        model={**TORCH_MODEL, "architecture": {"ref": "../evil.py"}}
+    ),
+    "an axis of no size": _shape("batch", 0),
+    "an axis with a name of punctuation": _shape("0x", 8),
+    "no axis at all": _shape(),
+    "two data sets of one name": a_resource().with_(
+        datasets=[
+            {"name": "val", "uri": "s3://data/a.npz", "format": "NPZ"},
+            {"name": "val", "uri": "s3://data/b.npz", "format": "NPZ"},
+        ]
+    ),
+    "two targets of one name": a_resource().targets(target("a"), target("a")),
+    "a runtime that does not exist": a_resource().targets(target("a", "TensorFlow")),
+    "engine options without an engine": a_resource().targets(target("a", tensorrt={})),
+    "a GPU for an engine that is built anywhere": a_resource().targets(
+        target("a", "TensorRTRTX", gpu={"product": "NVIDIA-L4"})
+    ),
+    "compute capabilities of a builder that asks its GPU": a_resource().targets(
+        target("a", "TensorRT", tensorrt={"computeCapabilities": ["8.9"]})
+    ),
+    "a compute capability in words": _rtx(computeCapabilities=["sm89"]),
+    "an optimization level that does not exist": _rtx(optimizationLevel=6),
+    "a profile without max": _rtx(profiles=[{"x": {"min": [1], "opt": [1]}}]),
+    "a gate without a bound": _gate(metric="Top1"),
+    "a gate with two bounds": _gate(metric="LatencyP50", maxRatio=0.5, minSpeedup=2),
+    "a drop of a size": _gate(metric="SizeBytes", maxDrop=0.1),
+    "a ratio of a quality": _gate(metric="Top1", maxRatio=0.9),
+    "a speedup of a size": _gate(metric="SizeBytes", minSpeedup=2),
+    "a metric that does not exist": _gate(metric="Top2", maxDrop=0.1),
+    "no kind of credentials": _credentials({}),
+    "two kinds of credentials": _credentials({"anonymous": {}, "serviceAccount": {}}),
+    "a Secret of another namespace": _credentials({"secretRef": {"name": "a", "namespace": "b"}}),
+    "an endpoint with a password in it": a_resource().with_(
+        storage={"s3": {"endpoint": "https://user:secret@minio.corp"}}
+    ),
+    "a key for encryption that takes none": a_resource().with_(
+        storage={"s3": {"encryption": {"type": "AES256", "keyId": "alias/x"}}}
+    ),
+    "a deadline of no time": a_resource().with_(run={"activeDeadlineSeconds": 0}),
+    "an environment that changes the linker": _worker(env=[{"name": "LD_PRELOAD", "value": "x"}]),
+    "an environment that changes Python": _worker(env=[{"name": "PYTHONPATH", "value": "x"}]),
+    "an environment with credentials": _worker(env=[{"name": "AWS_PROFILE", "value": "x"}]),
+    "a pod template in disguise": _worker(securityContext={"privileged": True}),
+    "a label that is none": _worker(labels={"a b": "c"}),
+    "a quantity in words": _worker(workspace={"size": "much"}),
+    "a name that is too long": a_resource().named("a" * 41),
+    "a name that starts with a digit": a_resource().named("9lives"),
+    "a name with a dot": a_resource().named("a.b"),
+}
+
+ONLY_PYDANTIC = frozenset({"two data sets of one name"})
+"""Refused by the operator: the server merges an applied list by name before it can see it."""
