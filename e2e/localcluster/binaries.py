@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.localcluster.cache import cache_root
+from e2e.localcluster.processes import CommandError, run
 
 GOMOD = Path(__file__).parent / "gomod"
 
@@ -130,11 +130,10 @@ def _build(name: str, path: Path) -> None:
             *("-ldflags", linker_flags(source.version_variables, version)),
             *("-o", str(result), package),
         ]
-        done = subprocess.run(
-            build, cwd=GOMOD / source.folder, check=False, capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            raise BuildError(f"go build {package} failed; its last lines:\n{done.stderr[-2000:]}")
+        try:
+            run(*build, cwd=GOMOD / source.folder)
+        except CommandError as error:
+            raise BuildError(f"{name} could not be built: {error}") from error
         result.replace(path)
 
 

@@ -1,9 +1,10 @@
 """A certificate authority for one control plane, made with openssl's command line."""
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from e2e.localcluster.processes import run
 
 DAYS = "365"
 
@@ -16,23 +17,21 @@ class KeyPair:
     key: Path
 
 
-def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
 def private_key(path: Path) -> Path:
     """Writes a P-256 private key, readable by its owner only."""
     path.touch(mode=0o600)
-    _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path)
+    run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path)
     return path
 
 
 def authority(folder: Path) -> KeyPair:
     """Makes ca.crt and ca.key in `folder`."""
     pair = KeyPair(folder / "ca.crt", private_key(folder / "ca.key"))
-    _openssl(
+    run(
+        "openssl",
         *("req", "-x509", "-new", "-key", pair.key, "-out", pair.certificate),
         *("-days", DAYS, "-subj", "/CN=lathe-local-ca"),
+        *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
     )
     return pair
 
@@ -46,12 +45,20 @@ def issue(ca: KeyPair, name: str, subject: str, *, alternatives: Sequence[str] =
     folder = ca.certificate.parent
     pair = KeyPair(folder / f"{name}.crt", private_key(folder / f"{name}.key"))
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
-    lines = ["basicConstraints=CA:FALSE", "extendedKeyUsage=serverAuth,clientAuth"]
+    # Key identifiers: Python's clients, from 3.13 on, refuse a certificate without them.
+    lines = [
+        "basicConstraints=CA:FALSE",
+        "keyUsage=critical,digitalSignature",
+        "extendedKeyUsage=serverAuth,clientAuth",
+        "subjectKeyIdentifier=hash",
+        "authorityKeyIdentifier=keyid",
+    ]
     if alternatives:
         lines.append(f"subjectAltName={','.join(alternatives)}")
     extensions.write_text("\n".join(lines), "utf-8")
-    _openssl("req", "-new", "-key", pair.key, "-subj", subject, "-out", request)
-    _openssl(
+    run("openssl", "req", "-new", "-key", pair.key, "-subj", subject, "-out", request)
+    run(
+        "openssl",
         *("x509", "-req", "-in", request, "-CA", ca.certificate, "-CAkey", ca.key),
         *("-CAcreateserial", "-days", DAYS, "-extfile", extensions, "-out", pair.certificate),
     )

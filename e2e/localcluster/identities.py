@@ -30,7 +30,6 @@ class Identities:
     def __init__(self, folder: Path, users: Mapping[str, Sequence[str]]) -> None:
         self._folder = folder
         self._users = {**USERS, **users}
-        self._tokens: dict[str, str] = {}
 
     @property
     def certificate_authority(self) -> Path:
@@ -49,7 +48,7 @@ class Identities:
 
     def token(self, user: str) -> str:
         """The bearer token of one of the users; KeyError if there is no such user."""
-        return self._tokens[user]
+        return self._tokens()[user]
 
     def kubeconfig(self, user: str) -> Path:
         """The kubeconfig of one of the users."""
@@ -74,14 +73,16 @@ class Identities:
         if not self.token_file.exists():
             self._write_certificates(address)
             self._write_tokens()
-        with self.token_file.open(encoding="utf-8", newline="") as rows:
-            self._tokens = {user: token for token, user, *_ in csv.reader(rows)}
-        for user in self._tokens:
-            self._write_kubeconfig(user, server)
+        for user, token in self._tokens().items():
+            self._write_kubeconfig(user, token, server)
 
     @property
     def _pki(self) -> Path:
         return self._folder / "pki"
+
+    def _tokens(self) -> dict[str, str]:
+        with self.token_file.open(encoding="utf-8", newline="") as rows:
+            return {user: token for token, user, *_ in csv.reader(rows)}
 
     def _write_tokens(self) -> None:
         self.token_file.touch(mode=0o600)
@@ -105,7 +106,7 @@ class Identities:
         certificates.issue(ca, "apiserver-kubelet", "/O=system:masters/CN=apiserver-kubelet")
         certificates.private_key(self.service_account_key)
 
-    def _write_kubeconfig(self, user: str, server: str) -> None:
+    def _write_kubeconfig(self, user: str, token: str, server: str) -> None:
         path = self.kubeconfig(user)
         path.parent.mkdir(exist_ok=True, mode=0o700)
         cluster = {"server": server, "certificate-authority": str(self.certificate_authority)}
@@ -113,7 +114,7 @@ class Identities:
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "lathe", "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": self._tokens[user]}}],
+            "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": "lathe", "context": {"cluster": "lathe", "user": user}}],
             "current-context": "lathe",
         }

