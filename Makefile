@@ -1,0 +1,78 @@
+# The front door: every command that a contributor or a user needs is a line here.
+# CI runs these targets and nothing else.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN := $(UV) run --no-sync
+EXTRAS := --extra operator --extra worker --extra tensorrt-rtx
+STORAGE := out/storage
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+## ---- set-up
+
+.tools/bin/uv:
+	python3 -m pip install --quiet --target .tools uv
+
+.PHONY: sync
+sync: $(filter .tools/%,$(UV)) ## Install everything that is locked into .venv
+	$(UV) sync --frozen --quiet $(EXTRAS)
+
+## ---- use it
+
+.PHONY: quickstart
+quickstart: sync ## Without a cluster: make a small model, then run examples/quickstart.yaml on it
+	$(RUN) python examples/quickstart/make_model.py $(STORAGE)
+	$(RUN) lathe run examples/quickstart.yaml --storage $(STORAGE)
+
+.PHONY: demo
+demo: sync ## On Kubernetes: $KUBECONFIG, else kind, else a local cluster; the same example until Succeeded
+	$(RUN) python -m e2e.demo up
+
+.PHONY: demo-down
+demo-down: sync ## Take away what `make demo` made
+	$(RUN) python -m e2e.demo down
+
+## ---- work on it
+
+.PHONY: fmt
+fmt: sync ## Format the code
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+.PHONY: generate
+generate: sync ## Rewrite what is generated from the types: crds/*.yaml, docs/reference
+	$(RUN) python -m lathe_api.crd > crds/.generated && mv crds/.generated crds/lathe.dev_modeloptimizations.yaml
+
+.PHONY: lint
+lint: sync ## Format, lint, types and the laws of ARCHITECTURE.md
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) lint-imports
+	$(RUN) mypy
+
+.PHONY: verify
+verify: generate lint ## What a change must pass before its tests: nothing generated is stale, no lint
+	git diff --exit-code -- crds docs/reference charts
+	@test -z "$$(git status --porcelain -- crds docs/reference charts)" || { git status --short -- crds docs/reference charts; exit 1; }
+
+.PHONY: unit
+unit: sync ## Tests without servers, a minute or two
+	$(RUN) pytest -n auto tests/unit tests/golden tests/architecture
+
+.PHONY: test
+test: control-plane ## Every test but e2e: real kube-apiserver, real S3 server, real engine builds
+	$(RUN) pytest -n auto tests/unit tests/golden tests/architecture
+	$(RUN) pytest tests/integration
+
+.PHONY: e2e
+e2e: sync ## Stories in a local cluster with real pods; needs root on Linux
+	$(RUN) pytest e2e
+
+.PHONY: control-plane
+control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
+	$(RUN) python -m e2e.localcluster control-plane-build
