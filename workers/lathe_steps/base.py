@@ -196,6 +196,8 @@ class Step(Parameters, ABC):
     writes: ClassVar[Format]
     trains: ClassVar[bool] = False
     """Whether it updates weights by gradient."""
+    lowers: ClassVar[bool] = False
+    """Whether its result depends on `Context.runtimes`; only then are they part of its key."""
 
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""

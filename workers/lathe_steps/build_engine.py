@@ -32,6 +32,7 @@ class BuildEngine(Step):
 
     reads: ClassVar = Format.ONNX
     writes: ClassVar = Format.ENGINE
+    lowers: ClassVar = True
 
     compute_capabilities: Annotated[tuple[ComputeCapability, ...], Field(max_length=8)] = ()
     """GPUs to build for ahead of time, such as 8.9; TensorRTRTX only. Without any: all that the

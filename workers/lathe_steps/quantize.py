@@ -27,6 +27,7 @@ class Quantize(Step):
 
     reads: ClassVar = Format.ONNX
     writes: ClassVar = Format.ONNX
+    lowers: ClassVar = True
     rules: ClassVar = (
         Rule(
             "self.mode != 'Static' || has(self.calibration)",
