@@ -16,14 +16,17 @@ class Finding:
     Attributes:
         path: Where in the spec, such as steps[3].quantize.
         message: What is wrong there, and what to do.
+        root: The part of the resource that the path begins in; empty for the resource itself.
     """
 
     path: str
     message: str
+    root: str = "spec"
 
     def __str__(self) -> str:
         """One line for conditions and terminals."""
-        return f"spec.{self.path}: {self.message}"
+        place = ".".join(part for part in (self.root, self.path) if part)
+        return f"{place}: {self.message}" if place else self.message
 
 
 @dataclass(frozen=True, slots=True)
