@@ -97,6 +97,7 @@ class Cluster:
     def _remove(self) -> None:
         self._node.stop()
         self.control_plane.stop()
+        objectstore.stop(self.processes)
         for name in self.processes.names():
             self.processes.stop(name)
         leftovers.unmount_below(self._layers)

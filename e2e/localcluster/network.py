@@ -13,11 +13,12 @@ NODE_LINK = "lathe-node"
 HOST_ADDRESS = "10.88.0.1"
 NODE_ADDRESS = "10.88.0.2"
 POD_ADDRESSES = "10.88.1.0/24"
+_NAMESPACES = Path("/run/netns")
 
 
 def exists() -> bool:
     """Whether the namespace is there."""
-    return Path("/run/netns", NAMESPACE).exists()
+    return (_NAMESPACES / NAMESPACE).exists()
 
 
 def create() -> None:
@@ -43,3 +44,6 @@ def delete() -> None:
         run("ip", "link", "delete", HOST_LINK)
     if exists():
         run("ip", "netns", "delete", NAMESPACE)
+    # `ip netns add` mounts the folder on itself when it is the first to need it.
+    if _NAMESPACES.is_mount() and not any(_NAMESPACES.iterdir()):
+        run("umount", _NAMESPACES)

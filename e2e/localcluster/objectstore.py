@@ -11,8 +11,8 @@ from e2e.localcluster import documents
 from e2e.localcluster.network import NAMESPACE, NODE_ADDRESS
 from e2e.localcluster.processes import Processes, StartError, run
 
-PORT = 8333
-MASTER_PORT = 9333
+PORT = 9000
+MASTER_PORT, VOLUME_PORT, FILER_PORT = 9001, 9002, 9003
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,26 @@ def start(processes: Processes, folder: Path, store: ObjectStore) -> None:
     command = [
         *(str(weed), "-logtostderr", "server", f"-dir={data}", f"-ip={NODE_ADDRESS}"),
         *(f"-master.port={MASTER_PORT}", "-master.telemetry=false"),
-        *("-master.volumeSizeLimitMB=1024", "-volume.max=0"),
-        *("-filer", f"-filer.localSocket={folder / 's3-filer.sock'}"),
+        *("-master.volumeSizeLimitMB=1024", "-volume.max=0", "-volume.preStopSeconds=0"),
+        *(f"-volume.port={VOLUME_PORT}", "-filer", f"-filer.port={FILER_PORT}"),
         *("-s3", f"-s3.port={PORT}", f"-s3.config={config}"),
-        f"-s3.localSocket={folder / 's3.sock'}",
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
     ]
     processes.start("s3", command, namespace=NAMESPACE)
     processes.await_ready("s3", answers, seconds=60)
     commands = "".join(f"s3.bucket.create -name {bucket}\n" for bucket in store.buckets)
     run(weed, "shell", f"-master={NODE_ADDRESS}:{MASTER_PORT}", stdin=commands)
+
+
+def stop(processes: Processes) -> None:
+    """Ends the server and removes its sockets, whose place in /tmp cannot be chosen."""
+    processes.stop("s3")
+    ports = (PORT, MASTER_PORT, VOLUME_PORT, FILER_PORT)
+    # gRPC listens 10,000 above each. Servers that share /tmp must not share ports, even when
+    # their networks are apart.
+    for port in (*ports, *(port + 10_000 for port in ports)):
+        for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its choice
+            socket.unlink()
 
 
 def answers() -> bool:

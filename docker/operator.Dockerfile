@@ -1,0 +1,53 @@
+# The operator: kopf and a Kubernetes client, no toolchain and no S3. From the repository's root:
+#   docker build -f docker/operator.Dockerfile -t lathe-operator .
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+# uv works in stages of its own or is mounted: the image does not hold it.
+FROM ${BASE_IMAGE} AS uv
+ARG UV_VERSION=0.13.9
+RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir "uv==${UV_VERSION}"
+ENV PATH=/opt/uv/bin:$PATH UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
+WORKDIR /source
+
+FROM uv AS locked
+COPY pyproject.toml uv.lock ./
+RUN uv export --frozen --quiet --no-dev --no-emit-project --extra operator \
+    --output-file /requirements.txt
+
+FROM uv AS code
+COPY pyproject.toml README.md LICENSE ./
+COPY operator operator
+COPY workers workers
+COPY crds/lathe_api crds/lathe_api
+RUN uv build --wheel --out-dir /wheel \
+    && uv pip install --no-deps --compile-bytecode --target /code /wheel/*.whl \
+    && rm -rf /code/bin
+
+FROM ${BASE_IMAGE}
+# What is installed changes only when the lock does: a layer that a change of code leaves alone.
+COPY --from=locked /requirements.txt /opt/lathe/requirements.txt
+RUN --mount=type=bind,from=uv,source=/opt/uv,target=/opt/uv \
+    export UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 \
+    && /opt/uv/bin/uv venv --allow-existing --python python3 /opt/lathe \
+    && /opt/uv/bin/uv pip install --python /opt/lathe --compile-bytecode --no-deps \
+    --require-hashes --requirements /opt/lathe/requirements.txt \
+    && rm -f /tmp/uv-*.lock
+COPY --from=code /code /opt/lathe/code
+
+# Runs as any user on a root file system that cannot be written: what is written goes to /tmp.
+ENV HOME=/tmp \
+    LOGNAME=lathe \
+    PATH=/opt/lathe/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/opt/lathe/code \
+    PYTHONUNBUFFERED=1 \
+    USER=lathe
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["python", "-m", "lathe_operator.main"]
+
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="lathe-operator" \
+      org.opencontainers.image.description="Runs ModelOptimization resources as Jobs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
