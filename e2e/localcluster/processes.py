@@ -4,6 +4,7 @@ A record is a JSON file that names the process by pid and start time, so a pid t
 gave to another process since is never touched.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -47,6 +48,9 @@ class Record:
 
 def started_at(pid: int) -> int | None:
     """When the living process `pid` started, in clock ticks since boot; None if there is none."""
+    with contextlib.suppress(ChildProcessError):
+        # A child of ours that ended stays in the process table until it is asked how.
+        os.waitpid(pid, os.WNOHANG)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
     except (FileNotFoundError, ProcessLookupError):
@@ -54,6 +58,23 @@ def started_at(pid: int) -> int | None:
     # The name may hold spaces and parentheses: fields count from behind its last one.
     state, *rest = stat.rpartition(")")[2].split()
     return None if state in "ZX" else int(rest[18])
+
+
+def _spawn(command: list[str], log: Path) -> int:
+    # Not subprocess.Popen, whose objects complain about processes that outlive them.
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.posix_spawnp(
+        command[0],
+        command,
+        os.environ,  # noqa: TID251 - what this program inherited, it passes on
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigdef=[signal.SIGPIPE],
+    )
 
 
 def wait_until(
@@ -73,7 +94,6 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self._records = folder / "run"
         self._logs = folder / "log"
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(
         self,
@@ -90,22 +110,13 @@ class Processes:
         """
         if (record := self.find(name)) is not None:
             return record
-        self._reap(name)
         enter = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
         tie = ["setpriv", "--pdeathsig", "SIGKILL"] if tied else []
         self._records.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                [*enter, *tie, *map(str, command)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._children[name] = child
-        record = Record(name, child.pid, started_at(child.pid) or 0, str(log))
+        pid = _spawn([*enter, *tie, *map(str, command)], log)
+        record = Record(name, pid, started_at(pid) or 0, str(log))
         self._path(name).write_text(json.dumps(asdict(record)), "utf-8")
         return record
 
@@ -147,13 +158,7 @@ class Processes:
                 wait_until(lambda: self.find(name) is None, name, seconds=seconds, every=0.02)
             except TimeoutError:
                 continue
-        self._reap(name)
         self._path(name).unlink(missing_ok=True)
-
-    def _reap(self, name: str) -> None:
-        # A child that ended stays a zombie until its parent asks how; ours only, not a record's.
-        if (child := self._children.pop(name, None)) is not None:
-            child.wait(GRACE_SECONDS)
 
     def _path(self, name: str) -> Path:
         return self._records / f"{name}.json"

@@ -1,0 +1,1 @@
+"""The demo: the quickstart's resource on Kubernetes, from nothing to Succeeded."""
