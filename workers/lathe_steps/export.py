@@ -1,10 +1,11 @@
 """Export from torch to ONNX."""
 
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lathe_steps.base import Format, Step
+from lathe_steps.base import Artifact, Context, Format, Step
 
 
 class Export(Step):
@@ -17,3 +18,23 @@ class Export(Step):
     """Version of the ONNX operator set."""
     tolerance: Annotated[float, Field(gt=0, le=1)] = 1e-3
     """Largest difference from torch's outputs, relative to their largest value."""
+
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Export, compare on random inputs, and say how far the outputs are apart.
+
+        Facts: opset, and the largest relative difference.
+
+        Raises:
+            Internal: UnsupportedModel or ConversionMismatch.
+        """
+        from lathe_steps.toolchains.networks import exporting, model
+
+        network = model.load(artifact)
+        context.progress(0.1, "exporting")
+        exported = exporting.export(network, context.out, opset=self.opset)
+        context.progress(0.8, "comparing with torch")
+        difference = exporting.check(
+            network, exported, tolerance=self.tolerance, threads=context.threads
+        )
+        facts = {**exported.facts, "largest_difference": difference.relative}
+        return replace(exported, facts=facts)

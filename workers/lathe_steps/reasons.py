@@ -64,6 +64,8 @@ class Reason(StrEnum):
     OBJECT_NOT_FOUND = "ObjectNotFound"
     ACCESS_DENIED = "AccessDenied"
     EMPTY_PREFIX = "EmptyPrefix"
+    UNSAFE_OBJECT_NAME = "UnsafeObjectName"
+    OBJECT_TOO_LARGE = "ObjectTooLarge"
     DIGEST_MISMATCH = "DigestMismatch"
     INVALID_MODEL = "InvalidModel"
     UNSAFE_MODEL = "UnsafeModel"
@@ -71,9 +73,12 @@ class Reason(StrEnum):
     INVALID_DATASET = "InvalidDataset"
     SHAPE_MISMATCH = "ShapeMismatch"
     UNSUPPORTED_MODEL = "UnsupportedModel"
+    CONVERSION_MISMATCH = "ConversionMismatch"
 
     # the world
     STORAGE_UNAVAILABLE = "StorageUnavailable"
+    STORAGE_REFUSED = "StorageRefused"
+    UNTRUSTED_ENDPOINT = "UntrustedEndpoint"
     OBJECT_CHANGED = "ObjectChanged"
     DISK_FULL = "DiskFull"
     INTERRUPTED = "Interrupted"

@@ -1,0 +1,1 @@
+"""ONNX graphs. Imports onnx: only what runs imports this package, never what declares."""

@@ -1,0 +1,34 @@
+"""Which instructions the CPU has, as far as kernels choose by them."""
+
+from pathlib import Path
+
+_MATTER = frozenset(
+    {
+        "avx2",
+        "avx512f",
+        "avx512bw",
+        "avx512_vnni",
+        "avx_vnni",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_int8",
+        "amx_bf16",
+        "asimd",
+        "asimddp",
+        "i8mm",
+        "bf16",
+    }
+)
+VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""x86 instructions that add products of 8-bit numbers without saturating."""
+ARM_DOT = frozenset({"asimddp", "i8mm"})
+"""The same on ARM."""
+
+
+def instruction_sets(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Feature flags of this machine's CPU that matter to kernels, as Linux spells them."""
+    for line in cpuinfo.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in {"flags", "Features"}:
+            return frozenset(value.split()) & _MATTER
+    return frozenset()

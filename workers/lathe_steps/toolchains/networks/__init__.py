@@ -1,0 +1,1 @@
+"""Torch models. Imports torch: only what runs imports this package, never what declares."""

@@ -1,0 +1,106 @@
+"""A torch model on disk: model.safetensors, and architecture.json to build it again from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from lathe_steps.base import Artifact, Format, TensorSpec
+from lathe_steps.toolchains.networks import architectures
+from lathe_steps.toolchains.networks.structure import (
+    Blueprint,
+    Edits,
+    blueprint,
+    difference,
+    edit,
+    fit,
+)
+from lathe_steps.toolchains.torch_files import ARCHITECTURE, WEIGHTS, read_inputs
+
+Facts = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A torch model in memory, with what is needed to build it again.
+
+    Attributes:
+        module: The model, in evaluation mode.
+        ref: Its architecture in the registry.
+        args: The architecture's arguments.
+        inputs: What it takes.
+        origin: Its structure as the architecture builds it, before anything was changed.
+    """
+
+    module: nn.Module
+    ref: str
+    args: Mapping[str, Any]
+    inputs: tuple[TensorSpec, ...]
+    origin: Blueprint
+
+    @property
+    def parameters(self) -> int:
+        """Count of weights."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+
+def fresh(ref: str, args: Mapping[str, Any], inputs: tuple[TensorSpec, ...]) -> Network:
+    """Build a network with fresh weights.
+
+    Raises:
+        BadInput: UnknownArchitecture.
+        InvalidSpec: When the architecture does not take these arguments.
+    """
+    module = architectures.build(ref, args)
+    return Network(module, ref, dict(args), inputs, blueprint(module))
+
+
+def load(artifact: Artifact) -> Network:
+    """Read a torch artifact that `save` has written."""
+    document = json.loads((artifact.path / ARCHITECTURE).read_text())
+    network = fresh(document["ref"], document["args"], read_inputs(artifact.path))
+    edits = document["edits"]
+    edit(network.module, Edits(tuple(edits["identity"]), edits["sizes"]))
+    tensors = load_file(artifact.path / WEIGHTS)
+    fit(network.module, tensors)
+    network.module.load_state_dict(tensors, strict=True)
+    network.module.eval()
+    return network
+
+
+def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
+    """Write a network as an artifact.
+
+    Args:
+        network: The model.
+        out: An existing directory.
+        facts: What the step found out; the count of weights is added.
+    """
+    edits = difference(network.origin, network.module)
+    document = {
+        "ref": network.ref,
+        "args": dict(network.args),
+        "inputs": [asdict(spec) for spec in network.inputs],
+        "edits": asdict(edits),
+    }
+    (out / ARCHITECTURE).write_text(json.dumps(document, indent=1))
+    save_file(_separate(network.module.state_dict()), out / WEIGHTS)
+    known = {"params": network.parameters, **(facts or {})}
+    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known)
+
+
+def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that share no memory, as safetensors wants them; tied weights are stored twice."""
+    seen: set[int] = set()
+    separate = {}
+    for name, tensor in tensors.items():
+        storage = tensor.untyped_storage().data_ptr()
+        alone = tensor.is_contiguous() and storage not in seen
+        seen.add(storage)
+        separate[name] = tensor if alone else tensor.clone(memory_format=torch.contiguous_format)
+    return separate

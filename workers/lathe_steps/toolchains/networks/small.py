@@ -1,0 +1,73 @@
+"""Lathe's own architectures: small enough for a laptop, ordinary enough to be a fair example."""
+
+import torch
+from torch import nn
+
+
+class SmallCNN(nn.Module):
+    """A residual convolutional network for small images: three stages, four residual blocks.
+
+    It takes float32 (batch, in_channels, height, width) and gives (batch, num_classes).
+    """
+
+    def __init__(self, in_channels: int = 1, num_classes: int = 10, width: int = 32) -> None:
+        super().__init__()
+        self.stem = _convolution(in_channels, width)
+        self.stages = nn.Sequential(
+            _Residual(width, width),
+            _Residual(width, 2 * width, stride=2),
+            _Residual(2 * width, 2 * width),
+            _Residual(2 * width, 4 * width, stride=2),
+        )
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(4 * width, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores per class."""
+        x = self.stages(self.stem(x))
+        scores: torch.Tensor = self.classifier(torch.flatten(self.pool(x), 1))
+        return scores
+
+
+class _Residual(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(inputs, outputs, stride=stride),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential()
+        if (inputs, stride) != (outputs, 1):
+            self.shortcut.append(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False))
+            self.shortcut.append(nn.BatchNorm2d(outputs))
+        self.relu = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        summed: torch.Tensor = self.relu(self.body(x) + self.shortcut(x))
+        return summed
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+class MLP(nn.Sequential):
+    """Fully connected layers with ReLU between them.
+
+    It takes float32 (batch, …) whose other axes hold `features` numbers, and gives
+    (batch, num_classes).
+    """
+
+    def __init__(
+        self, features: int = 64, hidden: tuple[int, ...] = (300, 100), num_classes: int = 10
+    ) -> None:
+        layers: list[nn.Module] = [nn.Flatten()]
+        for size in hidden:
+            layers += [nn.Linear(features, size), nn.ReLU()]
+            features = size
+        super().__init__(*layers, nn.Linear(features, num_classes))

@@ -1,0 +1,150 @@
+"""Running ONNX models on the CPU, and measuring how long that takes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from lathe_steps.base import Artifact, TensorSpec
+from lathe_steps.errors import Internal
+from lathe_steps.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+
+_WARM_UPS = 10
+_BURST = 4
+"""Timed calls in a row, after one that is not: each model finds its own caches warm."""
+_NUMPY_NAMES = {"float": "float32", "double": "float64"}
+"""Where ONNX Runtime's name of a type is not numpy's."""
+
+
+class Session:
+    """An ONNX artifact, loaded by ONNX Runtime for the CPU.
+
+    Attributes:
+        inputs: What it takes; a dynamic axis has a name.
+        outputs: What it gives, in the model's order.
+
+    Raises:
+        Internal: UnsupportedModel, when ONNX Runtime cannot load it.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # idle threads of one session must not spin into the time of another
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        self._errors = _errors()
+        try:
+            self._session: Any = ort.InferenceSession(
+                str(artifact.main), options, providers=["CPUExecutionProvider"]
+            )
+        except self._errors as error:
+            raise Internal(
+                f"ONNX Runtime cannot load it: {_first_line(error)}",
+                reason=Reason.UNSUPPORTED_MODEL,
+            ) from error
+        self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Run the model once.
+
+        Args:
+            inputs: An array per input; cast to the input's type where it has another.
+
+        Returns:
+            An array per output.
+
+        Raises:
+            Internal: StepFailed, when the model does not take arrays of these shapes.
+        """
+        feed = {s.name: inputs[s.name].astype(s.dtype, copy=False) for s in self.inputs}
+        try:
+            found: Sequence[np.ndarray] = self._session.run(None, feed)
+        except self._errors as error:
+            raise Internal(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
+        return {spec.name: array for spec, array in zip(self.outputs, found, strict=True)}
+
+
+def interleaved_latencies(
+    models: Mapping[str, Artifact],
+    sample: Mapping[str, np.ndarray],
+    *,
+    threads: int,
+    seconds: float,
+    least: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Mapping[str, list[float]]:
+    """Time single calls of several models, in turns, so that a drift of the machine cancels.
+
+    Args:
+        models: ONNX artifacts that take the same inputs.
+        sample: One call's inputs.
+        threads: Threads of each model.
+        seconds: How long to measure at least, all models together, after the warm-up.
+        least: How many times to measure each model at least.
+        clock: Seconds; `time.process_time` gives CPU time instead of the wall's.
+
+    Returns:
+        Milliseconds of every timed call, by model; equally many for each.
+
+    Raises:
+        Internal: When a model cannot be loaded or run.
+    """
+    sessions = {name: Session(artifact, threads) for name, artifact in models.items()}
+    feeds = {
+        name: {s.name: sample[s.name].astype(s.dtype, copy=False) for s in session.inputs}
+        for name, session in sessions.items()
+    }
+    for name, session in sessions.items():
+        for _ in range(_WARM_UPS):
+            session.run(feeds[name])
+    taken: dict[str, list[float]] = {name: [] for name in models}
+    end = time.perf_counter() + seconds
+    order = list(sessions)
+    while time.perf_counter() < end or any(len(times) < least for times in taken.values()):
+        for name in order:
+            taken[name] += _burst(sessions[name], feeds[name], clock)
+        order.reverse()
+    return taken
+
+
+def _burst(
+    session: Session, feed: Mapping[str, np.ndarray], clock: Callable[[], float]
+) -> list[float]:
+    session.run(feed)
+    times = []
+    for _ in range(_BURST):
+        start = clock()
+        session.run(feed)
+        times.append((clock() - start) * 1e3)
+    return times
+
+
+def _spec(node: Any) -> TensorSpec:  # noqa: ANN401 - a NodeArg of ONNX Runtime, which has no types
+    kind = node.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(
+        axis if isinstance(axis, int | str) else f"{node.name}_{i}"
+        for i, axis in enumerate(node.shape or ())
+    )
+    return TensorSpec(node.name, _NUMPY_NAMES.get(kind, kind), shape)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Whatever ONNX Runtime raises: its errors have no base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,35 @@
+"""Versions of what a step runs, for keys of caches; nothing is imported to find them."""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+_TORCH = ("torch", "torchvision", "safetensors")
+_GRAPH = ("onnx", "onnxruntime", "numpy")
+_DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
+    "open": (*_TORCH, *_GRAPH),
+    "prune": (*_TORCH, "torch-pruning"),
+    "distill": _TORCH,
+    "finetune": _TORCH,
+    "fuse": _TORCH,
+    "export": (*_TORCH, *_GRAPH, "onnxscript", "onnx-ir"),
+    "simplify": (*_GRAPH, "onnxslim"),
+    "quantize": _GRAPH,
+    "convertPrecision": _GRAPH,
+    "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
+}
+
+
+def versions(kind: str) -> Mapping[str, str]:
+    """Versions by distribution of what a kind of step runs, of those that are installed.
+
+    Args:
+        kind: The step as users spell it (convertPrecision), buildEngine, or open for the
+            reading of the input model.
+    """
+    found = {"lathe": version("lathe")}
+    for name in _DISTRIBUTIONS[kind]:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
