@@ -39,7 +39,9 @@ class Buildah:
 
     def push(self, image: str) -> None:
         """Pushes `image` to the cluster's registry: only the layers that it lacks move."""
-        self._buildah("push", "--tls-verify=false", image, f"docker://{image}")
+        # zstd: gigabytes are packed and, on the node, unpacked in half of gzip's time.
+        packing = ("--format", "oci", "--compression-format", "zstd")
+        self._buildah("push", "--tls-verify=false", *packing, image, f"docker://{image}")
 
     def _buildah(self, *arguments: str) -> str:
         return run(*self._program, *arguments)

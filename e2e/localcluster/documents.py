@@ -29,7 +29,8 @@ def containerd(
 
     Unpacked images stay in `content`; what belongs to running containers lies in `state`.
     """
-    runc = {"runtime_type": "io.containerd.runc.v2", "options": {"SystemdCgroup": False}}
+    options = {"SystemdCgroup": False, "Root": str(state / "runc")}
+    runc = {"runtime_type": "io.containerd.runc.v2", "options": options}
     return {
         "version": 2,
         "root": str(content),

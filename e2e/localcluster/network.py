@@ -5,6 +5,7 @@ It has no default route, so a wrong address cannot send anything off the machine
 
 from pathlib import Path
 
+from e2e.localcluster import leftovers
 from e2e.localcluster.processes import run
 
 NAMESPACE = "lathe"
@@ -45,5 +46,5 @@ def delete() -> None:
     if exists():
         run("ip", "netns", "delete", NAMESPACE)
     # `ip netns add` mounts the folder on itself when it is the first to need it.
-    if _NAMESPACES.is_mount() and not any(_NAMESPACES.iterdir()):
-        run("umount", _NAMESPACES)
+    if _NAMESPACES.exists() and not any(_NAMESPACES.iterdir()):
+        leftovers.unmount_below(_NAMESPACES)

@@ -51,7 +51,8 @@ def start(processes: Processes, folder: Path, store: ObjectStore) -> None:
 
 def stop(processes: Processes) -> None:
     """Ends the server and removes its sockets, whose place in /tmp cannot be chosen."""
-    processes.stop("s3")
+    # It takes 10 s to drain what is about to be deleted.
+    processes.stop("s3", grace=1.0)
     ports = (PORT, MASTER_PORT, VOLUME_PORT, FILER_PORT)
     # gRPC listens 10,000 above each. Servers that share /tmp must not share ports, even when
     # their networks are apart.
