@@ -133,7 +133,9 @@ class Batch:
 class Dataset(Protocol):
     """Samples that a run declared, in a fixed order."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As the resource calls it."""
 
     def __len__(self) -> int:
         """How many samples there are."""

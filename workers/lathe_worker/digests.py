@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lathe_api.plan import Plan
@@ -14,12 +13,6 @@ from lathe_worker.chain import PlannedStep
 FOLDER_DIGITS = 16
 """Hexadecimal digits of a run key that name the folder of its results: 64 bits, enough to tell
 the runs of one output apart, and short enough to read."""
-
-
-def of_file(path: Path) -> Digest:
-    """sha256 of a file, read in pieces."""
-    with path.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def of_files(files: Mapping[str, Digest]) -> Digest:

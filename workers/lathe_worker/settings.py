@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def _quota_v1(cpu: Path) -> float:
     return quota / period if quota > 0 else math.inf
 
 
+def _environment() -> Mapping[str, str]:
+    return dict(os.environ)  # noqa: TID251 - handed on, scrubbed, not read for settings
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """Limits and permissions of one run.
@@ -41,9 +46,13 @@ class WorkerSettings:
         allow_state_dict: Whether a torch file may be read (weights only, in a child process).
         workspace_size: Most bytes that the workspace may hold; None: what its disk has free.
         open_timeout: Seconds that checking the input model may take.
+        environment: Of this process; what toolchains are tuned by is handed on to them.
+        log: File that gets what toolchains print; without it, standard error does.
     """
 
     threads: int = field(default_factory=usable_threads)
     allow_state_dict: bool = False
     workspace_size: int | None = None
     open_timeout: float = 900.0
+    environment: Mapping[str, str] = field(default_factory=_environment)
+    log: Path | None = None

@@ -1,0 +1,136 @@
+"""The port to the toolchains: models are parsed, changed and run behind it, never in front."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lathe_api.v1alpha1.evaluation import Evaluation
+from lathe_api.v1alpha1.spec import DatasetRef
+from lathe_api.v1alpha1.steps import StepEntry
+from lathe_steps.base import Artifact, Parameters, Runtime, TensorSpec
+from lathe_steps.build_engine import BuildEngine
+from lathe_steps.toolchains.source import SourceModel
+from lathe_worker.evaluate import Candidate
+from lathe_worker.measured import Measured
+
+Progress = Callable[[float, str], None]
+"""Called with the share done, 0 to 1, and a short message."""
+
+
+class OpenModel(Parameters):
+    """Check a model that nobody vouches for, and write it again in Lathe's own form."""
+
+    command: Literal["openModel"] = "openModel"
+    uri: str
+    """Where it came from, for messages."""
+    source: SourceModel
+    """The model in the workspace."""
+    out: Path
+    """An empty directory."""
+
+
+class Opened(Parameters):
+    """A model that was checked."""
+
+    artifact: Artifact
+    """Its files, in Lathe's own form."""
+    inputs: tuple[TensorSpec, ...]
+    """What it takes."""
+
+
+class DatasetFile(Parameters):
+    """A data set in the workspace."""
+
+    ref: DatasetRef
+    """How it is to be read."""
+    file: Path
+    """Where it is."""
+    scratch: Path
+    """An empty directory for what is unpacked."""
+
+
+class OpenDatasets(Parameters):
+    """Check all data sets against the model, before any step runs, and keep them open."""
+
+    command: Literal["openDatasets"] = "openDatasets"
+    datasets: tuple[DatasetFile, ...]
+    """The data sets."""
+    inputs: tuple[TensorSpec, ...]
+    """What the model takes."""
+    evaluated: str | None = None
+    """Name of the one that is measured on, which must share no sample with the others."""
+
+
+class ApplyStep(Parameters):
+    """Run one step, or build an engine."""
+
+    command: Literal["applyStep"] = "applyStep"
+    name: str
+    """What messages call it."""
+    entry: StepEntry | BuildEngine
+    """The step."""
+    artifact: Artifact
+    """What it changes."""
+    source: Artifact
+    """The input model."""
+    inputs: tuple[TensorSpec, ...]
+    """What the model takes."""
+    out: Path
+    """An empty directory."""
+    runtimes: tuple[Runtime, ...]
+    """What the result is for."""
+    seed: int
+    """Makes training and sampling repeatable."""
+    threads: int
+    """CPU threads to use."""
+
+
+class Measure(Parameters):
+    """Measure results against the input model."""
+
+    command: Literal["measure"] = "measure"
+    evaluation: Evaluation
+    """What is measured, and on which data set."""
+    source: Artifact
+    """The input model."""
+    baseline: Artifact
+    """The input model as ONNX."""
+    candidates: tuple[Candidate, ...]
+    """The results."""
+    threads: int
+    """CPU threads of every call."""
+
+
+class Bench(Protocol):
+    """Where models are parsed and toolchains run, one request at a time.
+
+    Every method raises `lathe_steps.errors.Stopped`, whatever happens behind it.
+    """
+
+    def open_model(self, request: OpenModel) -> Opened:
+        """Check a model; limits on time and memory hold.
+
+        Raises:
+            BadInput: InvalidModel, UnsafeModel, ShapeMismatch…; also when the parser crashes.
+        """
+        ...
+
+    def open_datasets(self, request: OpenDatasets) -> None:
+        """Check data sets and keep them open for the requests that follow.
+
+        Raises:
+            BadInput: InvalidDataset, ShapeMismatch.
+        """
+        ...
+
+    def apply(self, request: ApplyStep, progress: Progress) -> Artifact:
+        """Run a step; the artifact lies below the request's `out`."""
+        ...
+
+    def measure(self, request: Measure, progress: Progress) -> Measured:
+        """Measure results on an open data set."""
+        ...
+
+    def close(self) -> None:
+        """End whatever is running; can be called at any time, and twice."""
+        ...

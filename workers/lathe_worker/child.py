@@ -1,0 +1,124 @@
+"""The child process: it holds no credentials, and does what its parent asks, line by line.
+
+A request is one line on standard input. Answers go to what was standard output when the process
+started (see `lathe_worker.wire`). Whatever a toolchain prints goes to standard error.
+"""
+
+import argparse
+import logging
+import math
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import IO
+
+from lathe_worker.errors import classify
+from lathe_worker.wire import Line, Told, failure_of
+
+Progress = Callable[[float, str], None]
+Handler = Callable[[str, Progress], str]
+"""Gets a request as JSON, gives the answer as JSON."""
+
+INTERVAL = 0.2
+"""Least seconds between two lines of progress."""
+
+log = logging.getLogger(__name__)
+
+
+def serve(handle: Handler) -> None:
+    """Answer requests for as long as there is a parent to ask; does not return.
+
+    Takes over standard input and output. The process has to be the leader of its own group.
+    """
+    requests = os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    with open(os.devnull) as nothing:  # noqa: PTH123 - a device, not a path
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def send(line: Line) -> None:
+        answers.write(line.model_dump_json(exclude_none=True) + "\n")
+        answers.flush()
+
+    for request in _as_long_as_there_is_a_parent(requests):
+        send(_answer(handle, request, _throttled(send)))
+
+
+def _as_long_as_there_is_a_parent(requests: IO[str]) -> Iterator[str]:
+    """Yield requests; end the whole process group as soon as there can be no more of them.
+
+    A thread reads them, so that a parent that is killed takes its child along even in the middle
+    of a step.
+    """
+    queue: SimpleQueue[str] = SimpleQueue()
+
+    def read() -> None:
+        for line in requests:
+            queue.put(line)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield queue.get()
+
+
+def _answer(handle: Handler, request: str, progress: Progress) -> Line:
+    try:
+        return Line(answer=handle(request, progress))
+    except Exception as error:  # whatever it was, the parent has to know
+        log.debug("the request failed", exc_info=True)
+        return Line(stopped=failure_of(classify(error)))
+
+
+def _throttled(send: Callable[[Line], None]) -> Progress:
+    """Pass on progress as often as somebody can look at it."""
+    due = -math.inf
+
+    def tell(share: float, message: str) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            due = now + INTERVAL
+            send(Line(progress=Told(share=float(share), message=message)))
+
+    return tell
+
+
+def limit(memory: int, cpu: int, file: int) -> None:
+    """Bound what this process may use from now on.
+
+    Args:
+        memory: Bytes that it may allocate.
+        cpu: Seconds of CPU time.
+        file: Bytes of the largest file that it may write.
+    """
+    for kind, most in (
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_FSIZE, file),
+    ):
+        _, hard = resource.getrlimit(kind)
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (least, least))
+
+
+def main() -> None:
+    """Serve the parent that started this process."""
+    parser = argparse.ArgumentParser(prog="python -m lathe_worker.child")
+    parser.add_argument("--limits", nargs=3, type=int, metavar=("MEMORY", "CPU", "FILE"))
+    arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if arguments.limits:
+        limit(*arguments.limits)
+    from lathe_worker.workbench import Workbench  # noqa: PLC0415 - only once limits hold
+
+    serve(Workbench().handle)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Bringing the model and the data sets of a plan into the workspace, and naming what came."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lathe_api.plan import Plan
+from lathe_api.v1alpha1.spec import DatasetRef, Digest, Model
+from lathe_steps.errors import BadInput
+from lathe_steps.reasons import Reason
+from lathe_worker import digests
+from lathe_worker.store import Store, StoredObject
+from lathe_worker.workspace import Workspace
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An input as storage describes it, before any byte is moved.
+
+    Attributes:
+        name: Of the data set, or "model".
+        uri: As the plan names it.
+        objects: What it consists of; all of what a prefix holds.
+    """
+
+    name: str
+    uri: str
+    objects: tuple[StoredObject, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all objects."""
+        return sum(one.size for one in self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An input that lies in the workspace.
+
+    Attributes:
+        listed: What it is.
+        path: The file, or the directory with everything that its prefix holds.
+        digest: sha256 of the object; for a prefix, of the names and digests of its objects.
+    """
+
+    listed: Listed
+    path: Path
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a plan names as input, in the workspace."""
+
+    model: Fetched
+    datasets: tuple[tuple[DatasetRef, Fetched], ...]
+
+    @property
+    def all(self) -> tuple[Fetched, ...]:
+        """The model and the data sets."""
+        return (self.model, *(fetched for _, fetched in self.datasets))
+
+
+def fetch(plan: Plan, store: Store, workspace: Workspace, progress: Progress) -> Inputs:
+    """Look at every input, make sure that they fit, then bring them.
+
+    Raises:
+        BadInput: What is missing, empty or forbidden; DigestMismatch for another model than the
+            pinned one.
+        InvalidSpec: WorkspaceTooSmall.
+        Transient: DiskFull, ObjectChanged, StorageUnavailable.
+    """
+    model = Listed("model", plan.model.uri, _objects(plan.model.uri, store))
+    datasets = [(ref, Listed(ref.name, ref.uri, (store.stat(ref.uri),))) for ref in plan.datasets]
+    every = [model, *(listed for _, listed in datasets)]
+    need = sum(listed.bytes for listed in every)
+    workspace.require(need, "fetching " + ", ".join(listed.uri for listed in every))
+    tally = _Tally(need, progress)
+    fetched = _pinned(_fetched(model, store, workspace, tally), plan.model)
+    return Inputs(
+        fetched, tuple((ref, _fetched(listed, store, workspace, tally)) for ref, listed in datasets)
+    )
+
+
+def _objects(uri: str, store: Store) -> tuple[StoredObject, ...]:
+    return store.list(uri) if uri.endswith("/") else (store.stat(uri),)
+
+
+def _fetched(listed: Listed, store: Store, workspace: Workspace, tally: "_Tally") -> Fetched:
+    folder = workspace.fresh(f"fetch-{listed.name}")
+    transfers = store.download_all(listed.objects, folder, progress=tally.of(listed))
+    tally.done(listed)
+    if not listed.uri.endswith("/"):
+        return Fetched(listed, transfers[0].path, transfers[0].digest)
+    digest = digests.of_files({one.object.name: one.digest for one in transfers})
+    return Fetched(listed, folder, digest)
+
+
+def _pinned(fetched: Fetched, model: Model) -> Fetched:
+    if model.digest is not None and model.digest != fetched.digest:
+        raise BadInput(
+            f"{model.uri} is {fetched.digest}, not {model.digest} as spec.model.digest says; "
+            "restore the model, or change the digest",
+            reason=Reason.DIGEST_MISMATCH,
+        )
+    return fetched
+
+
+class _Tally:
+    """Bytes of all inputs together, as a share."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total = max(total, 1)
+        self._progress = progress
+        self._before = 0
+
+    def of(self, listed: Listed) -> Callable[[int], None]:
+        """What to call with the bytes of one input that have come."""
+        return lambda count: self._progress((self._before + count) / self._total, listed.uri)
+
+    def done(self, listed: Listed) -> None:
+        """Take note of an input that has come."""
+        self._before += listed.bytes

@@ -1,0 +1,178 @@
+"""Finished steps, kept in storage so that no attempt and no later run has to do them again."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from lathe_api.v1alpha1.spec import Digest
+from lathe_steps.base import Artifact, Format, Parameters
+from lathe_steps.errors import BadInput
+from lathe_steps.reasons import Reason
+from lathe_worker import digests
+from lathe_worker.addresses import files_under, places
+from lathe_worker.chain import PlannedStep
+from lathe_worker.newfile import digest_of
+from lathe_worker.store import Store
+
+FOLDER = ".steps/"
+"""Under the output's prefix: one folder per finished step, named by its key."""
+MARKER = "step.json"
+"""The record itself. It is written last: where it is, the step's files are."""
+LIMIT = 1024 * 1024
+"""Most bytes of a record."""
+
+DAMAGED = frozenset({Reason.OBJECT_NOT_FOUND, Reason.DIGEST_MISMATCH, Reason.UNSAFE_OBJECT_NAME})
+"""Why a kept artifact is not the one of its record."""
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["Off", "Read", "ReadWrite"]
+Facts = dict[str, float | int | str]
+
+
+class FileRecord(Parameters):
+    """One file of an artifact."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Relative to the artifact's folder."""
+    digest: Digest
+    """Of its content."""
+    bytes: int
+    """Its size."""
+
+
+class StepRecord(Parameters):
+    """What a finished step made."""
+
+    protocol: Literal[1] = 1
+    key: str
+    """Digest of everything that went in."""
+    name: str
+    """How the run that made it called the step."""
+    kind: str
+    """The step, as users spell it."""
+    format: Format
+    """How the files are to be read."""
+    entry: tuple[str, ...]
+    """Files that a user loads; the first is the main one."""
+    facts: Facts
+    """What the step found out."""
+    files: tuple[FileRecord, ...]
+    """All files."""
+    seconds: float
+    """How long the step took when it ran."""
+    versions: dict[str, str]
+    """Of the toolchains that it ran."""
+
+    @property
+    def digest(self) -> Digest:
+        """Digest of the artifact."""
+        return digests.of_files({file.name: file.digest for file in self.files})
+
+    @property
+    def bytes(self) -> int:
+        """Size of the artifact."""
+        return sum(file.bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a step has just made.
+
+    Attributes:
+        artifact: Its files.
+        seconds: How long it took.
+        versions: Of the toolchains that it ran.
+    """
+
+    artifact: Artifact
+    seconds: float
+    versions: Mapping[str, str]
+
+
+class Records:
+    """The finished steps under one output's prefix."""
+
+    def __init__(
+        self, store: Store, output: str, mode: Literal["Off", "Read", "ReadWrite"]
+    ) -> None:
+        """Look in, and write to, `output`, a prefix that ends in '/', as far as `mode` allows."""
+        self._store = store
+        self._prefix = f"{output}{FOLDER}"
+        self._mode = mode
+
+    def find(self, key: str) -> StepRecord | None:
+        """Look for a finished step; what cannot be read as one is none."""
+        uri = f"{self._prefix}{key}/{MARKER}"
+        if self._mode == "Off" or not self._store.exists(uri):
+            return None
+        try:
+            record = StepRecord.model_validate_json(self._store.read_bytes(uri, limit=LIMIT))
+        except ValidationError:
+            log.warning("%s is no record of a step; the step is run again", uri)
+            return None
+        return record if record.key == key and _is_whole(record) else None
+
+    def restore(self, record: StepRecord, into: Path) -> Artifact | None:
+        """Bring a finished step's files into a folder; None when they are not what was kept."""
+        try:
+            for file, path in zip(record.files, _places(record, into), strict=True):
+                uri = f"{self._prefix}{record.key}/{file.name}"
+                self._store.download(uri, path, expect=file.digest)
+        except BadInput as stopped:
+            if stopped.reason not in DAMAGED:
+                raise
+            log.warning("%s; step %s is run again", stopped.message, record.name)
+            return None
+        return Artifact(record.format, into, record.entry, record.facts)
+
+    def commit(self, planned: PlannedStep, key: str, made: Made) -> StepRecord:
+        """Take note of a finished step, and keep its files if the mode says so.
+
+        The files are kept first and the record last, so a step that was interrupted is not found.
+        """
+        record = StepRecord(
+            key=key,
+            name=planned.name,
+            kind=planned.kind,
+            format=made.artifact.format,
+            entry=made.artifact.entry,
+            facts=dict(made.artifact.facts),
+            files=self._keep(key, made.artifact.path),
+            seconds=made.seconds,
+            versions=dict(made.versions),
+        )
+        if self._mode == "ReadWrite":
+            document = record.model_dump_json(indent=1).encode()
+            self._store.write_bytes(f"{self._prefix}{key}/{MARKER}", document)
+        return record
+
+    def _keep(self, key: str, folder: Path) -> tuple[FileRecord, ...]:
+        if self._mode != "ReadWrite":
+            return tuple(
+                FileRecord(name=name, digest=digest_of(path), bytes=path.stat().st_size)
+                for name, path in files_under(folder)
+            )
+        kept = self._store.upload_all(folder, f"{self._prefix}{key}/")
+        return tuple(
+            FileRecord(
+                name=one.path.relative_to(folder).as_posix(),
+                digest=one.digest,
+                bytes=one.object.size,
+            )
+            for one in kept
+        )
+
+
+def _is_whole(record: StepRecord) -> bool:
+    """Whether a record names what a user loads, and all of that is among its files."""
+    return bool(record.entry) and {*record.entry} <= {file.name for file in record.files}
+
+
+def _places(record: StepRecord, into: Path) -> tuple[Path, ...]:
+    """Where the files of a record go, none of them outside of `into`."""
+    return places(into, [file.name for file in record.files])

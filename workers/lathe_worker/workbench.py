@@ -1,0 +1,136 @@
+"""What happens in the child: requests of the bench, carried out with the toolchains."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from lathe_steps.base import Artifact, Context, Step
+from lathe_steps.errors import BadInput, Internal, Stopped
+from lathe_steps.reasons import Reason
+from lathe_steps.toolchains.source import inputs_of, open_source
+from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel
+from lathe_worker.datasets import ArrayDataset, open_dataset, require_apart
+from lathe_worker.errors import classify, first_line
+from lathe_worker.evaluate import measure
+from lathe_worker.measured import Measured
+
+Progress = Callable[[float, str], None]
+
+_REQUEST: TypeAdapter[OpenModel | OpenDatasets | ApplyStep | Measure] = TypeAdapter(
+    Annotated[
+        OpenModel | OpenDatasets | ApplyStep | Measure,
+        Field(discriminator="command"),
+    ]
+)
+_ANSWER: TypeAdapter[Opened | Artifact | Measured | None] = TypeAdapter(
+    Opened | Artifact | Measured | None
+)
+
+
+class Workbench:
+    """Carries out one request after the other, and keeps data sets open between them."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, ArrayDataset] = {}
+
+    def handle(self, request: str, progress: Progress) -> str:
+        """Carry out a request; both it and the answer are JSON."""
+        answer = self._do(_REQUEST.validate_json(request), progress)
+        return _ANSWER.dump_json(answer).decode()
+
+    def _do(
+        self, request: OpenModel | OpenDatasets | ApplyStep | Measure, progress: Progress
+    ) -> Opened | Artifact | Measured | None:
+        match request:
+            case OpenModel():
+                return open_model(request)
+            case OpenDatasets():
+                self._open_datasets(request)
+                return None
+            case ApplyStep():
+                return self._apply(request, progress)
+            case Measure():
+                return self._measure(request, progress)
+
+    def _open_datasets(self, request: OpenDatasets) -> None:
+        self._datasets = {
+            each.ref.name: open_dataset(each.ref, each.file, each.scratch, request.inputs)
+            for each in request.datasets
+        }
+        if request.evaluated is not None:
+            seen = [it for name, it in self._datasets.items() if name != request.evaluated]
+            require_apart(self._datasets[request.evaluated], seen)
+
+    def _apply(self, request: ApplyStep, progress: Progress) -> Artifact:
+        step = request.entry if isinstance(request.entry, Step) else request.entry.step
+        context = Context(
+            out=request.out,
+            inputs=request.inputs,
+            datasets=self._datasets,
+            source=request.source,
+            runtimes=request.runtimes,
+            seed=request.seed,
+            threads=request.threads,
+            progress=progress,
+        )
+        try:
+            return _finite(step.apply(request.artifact, context))
+        except Exception as error:
+            stopped = classify(error)
+            if stopped.reason is not Reason.INTERNAL_ERROR or stopped is error:
+                raise stopped from error
+            raise Internal(f"step {request.name}: {stopped.message}") from error
+
+    def _measure(self, request: Measure, progress: Progress) -> Measured:
+        return measure(
+            request.evaluation,
+            source=request.source,
+            baseline=request.baseline,
+            candidates=request.candidates,
+            dataset=self._datasets[request.evaluation.dataset],
+            threads=request.threads,
+            progress=progress,
+        )
+
+
+def open_model(request: OpenModel) -> Opened:
+    """Check a model that nobody vouches for.
+
+    Raises:
+        BadInput: It is not what it should be; whatever the parsers do not expect is taken as that.
+    """
+    try:
+        artifact = open_source(request.source, request.out)
+        return Opened(artifact=_finite(artifact), inputs=inputs_of(artifact))
+    except BadInput as bad:
+        raise BadInput(located(request, bad.message), reason=bad.reason) from bad
+    except MemoryError as error:
+        much = "opening it takes more memory than a model of its size should; replace it"
+        raise BadInput(f"{request.uri}: {much}") from error
+    except (Stopped, OSError):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise BadInput(f"{request.uri} cannot be read ({said}); replace it") from error
+
+
+def located(request: OpenModel, message: str) -> str:
+    """A message about a file of the model, such as "model.onnx: …", with the object's address."""
+    file, colon, rest = message.partition(": ")
+    folder = request.source.path if request.uri.endswith("/") else request.source.path.parent
+    if colon and (folder / file).is_file():
+        return f"{request.uri.rpartition('/')[0]}/{file}: {rest}"
+    return f"{request.uri}: {message}"
+
+
+def _finite(artifact: Artifact) -> Artifact:
+    """The artifact without facts that are no numbers, which JSON cannot say."""
+    facts = {
+        name: fact
+        for name, fact in artifact.facts.items()
+        if not isinstance(fact, float) or math.isfinite(fact)
+    }
+    return replace(artifact, facts=facts)
