@@ -1,19 +1,16 @@
 """Kubernetes' and etcd's programs, built from Go modules into the cache."""
 
-import fcntl
 import hashlib
-import os
 import platform
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.localcluster.cache import cache_root
+from e2e.localcluster.cache import alone, cache_root
 from e2e.localcluster.processes import CommandError, run
 
 GOMOD = Path(__file__).parent / "gomod"
@@ -101,7 +98,7 @@ def binaries(
         raise BuildError(
             "building Kubernetes needs Go 1.24 or newer on PATH: install it, run again"
         )
-    with _one_builder(cache_root() / "bin"):
+    with alone("binaries"):
         missing = {name: path for name, path in paths.items() if not path.exists()}
         if missing:
             say(f"building {', '.join(missing)}: up to 8 minutes on 2 cores, once for a version")
@@ -135,14 +132,3 @@ def _build(name: str, path: Path) -> None:
         except CommandError as error:
             raise BuildError(f"{name} could not be built: {error}") from error
         result.replace(path)
-
-
-@contextmanager
-def _one_builder(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)

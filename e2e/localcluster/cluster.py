@@ -5,12 +5,12 @@ import shutil
 from e2e.localcluster import debian, leftovers, network, objectstore, registry
 from e2e.localcluster.binaries import binaries
 from e2e.localcluster.buildah import Buildah
-from e2e.localcluster.cache import cache_root
+from e2e.localcluster.cache import alone, cache_root
 from e2e.localcluster.controlplane import ControlPlane, Endpoint
 from e2e.localcluster.images import Images
-from e2e.localcluster.node import NAME, USERS, Node
+from e2e.localcluster.node import NAME, PODS_GROUP, USERS, Node
 from e2e.localcluster.objectstore import ObjectStore
-from e2e.localcluster.processes import Processes
+from e2e.localcluster.processes import Processes, StartError
 from e2e.localcluster.stages import Stages
 
 ENDPOINT = Endpoint(network.NODE_ADDRESS, 6443, 2379, 2380, network.NAMESPACE)
@@ -51,11 +51,16 @@ class Cluster:
             debian.require(self._stages.note)
         with stage("Kubernetes' programs"):
             binaries(say=self._stages.note)
-        if self.is_whole():
-            return
+        with alone("cluster"):
+            if not self.is_whole():
+                self._start_anew(gpu_product)
+
+    def _start_anew(self, gpu_product: str) -> None:
         if self.processes.names() or network.exists():
-            with stage("remains of an earlier cluster"):
+            with self._stages.stage("remains of an earlier cluster"):
                 self._remove()
+        if leftovers.control_groups(PODS_GROUP):
+            raise StartError("another kubelet runs pods on this machine: end it, run again")
         self._start(gpu_product)
 
     def _start(self, gpu_product: str) -> None:
@@ -87,7 +92,7 @@ class Cluster:
 
     def down(self, *, purge: bool = False) -> None:
         """Ends and removes the cluster; `purge` removes its images and layers too."""
-        with self._stages.stage("taking the cluster away"):
+        with self._stages.stage("taking the cluster away"), alone("cluster"):
             self._remove()
         if purge:
             with self._stages.stage("removing images and layers"):

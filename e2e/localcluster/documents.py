@@ -23,7 +23,7 @@ def toml(document: Mapping[str, object], path: tuple[str, ...] = ()) -> str:
 
 
 def containerd(
-    *, content: Path, state: Path, socket: Path, cni: Path, pause_image: str, registry: str
+    *, content: Path, state: Path, socket: Path, cni: Path, pause_image: str, registries: Path
 ) -> dict[str, object]:
     """Containerd's configuration: all of its folders ours, `registry` by plain http.
 
@@ -50,11 +50,17 @@ def containerd(
                     "discard_unpacked_layers": True,
                     "runtimes": {"runc": runc},
                 },
-                "registry": {"mirrors": {registry: {"endpoint": [f"http://{registry}"]}}},
+                "registry": {"config_path": str(registries)},
             },
             "io.containerd.internal.v1.opt": {"path": str(state / "opt")},
         },
     }
+
+
+def plain_registry(address: str) -> dict[str, object]:
+    """Containerd's hosts.toml for a registry by plain http; <registries>/<address>/ holds it."""
+    url = f"http://{address}"
+    return {"server": url, "host": {url: {"capabilities": ["pull", "resolve"]}}}
 
 
 def cni(*, pods: str, leases: Path) -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from e2e.localcluster import registry
 from e2e.localcluster.buildah import Buildah
+from e2e.localcluster.cache import alone
 from e2e.localcluster.contents import content_tag
 from e2e.localcluster.processes import run
 
@@ -73,9 +74,10 @@ class Images:
         also = [f"{key}={value}" for key, value in decided.items()]
         tag = content_tag(sources, REPOSITORY, also=also)
         image = registry.reference(f"lathe-{name}", tag)
-        if not registry.holds(f"lathe-{name}", tag):
-            self._say(f"building {image}")
-            self._buildah.build(dockerfile, REPOSITORY, image, arguments=decided)
+        with alone("images"):
+            if not registry.holds(f"lathe-{name}", tag):
+                self._say(f"building {image}")
+                self._buildah.build(dockerfile, REPOSITORY, image, arguments=decided)
         return image
 
     def _debootstrap(self, root: Path) -> None:

@@ -1,5 +1,6 @@
 """What containers leave on a machine when their runtime ends, and how it goes away."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterable
@@ -27,12 +28,33 @@ def unmount_below(folder: Path) -> None:
 
 def end_processes_naming(argument: str) -> None:
     """Kills each process that has `argument` among its own: the shims of one containerd socket."""
-    pids = list(_pids_naming(argument))
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    _kill(list(_pids_naming(argument)))
+
+
+def control_groups(name: str) -> list[Path]:
+    """The control groups called `name` in every hierarchy."""
+    groups = [*Path("/sys/fs/cgroup").glob(f"*/{name}"), Path("/sys/fs/cgroup", name)]
+    return [group for group in groups if group.is_dir()]
+
+
+def remove_control_groups(name: str) -> None:
+    """Kills what runs in the control groups called `name` and removes them."""
+    for group in control_groups(name):
+        _kill(
+            int(pid) for procs in group.rglob("cgroup.procs") for pid in procs.read_text().split()
+        )
+        for folder, _, _ in os.walk(group, topdown=False):
+            Path(folder).rmdir()
+
+
+def _kill(pids: Iterable[int]) -> None:
+    killed = list(pids)
+    for pid in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     wait_until(
-        lambda: all(started_at(pid) is None for pid in pids),
-        f"the end of the processes that name {argument}",
+        lambda: all(started_at(pid) is None for pid in killed),
+        "the end of what containers left running",
         seconds=10,
     )
 
@@ -46,14 +68,6 @@ def _pids_naming(argument: str) -> Iterable[int]:
                 continue
             if argument.encode() in arguments:
                 yield int(entry.name)
-
-
-def remove_control_groups(name: str) -> None:
-    """Removes the control groups called `name` in every hierarchy; they must be empty by now."""
-    for group in [*Path("/sys/fs/cgroup").glob(f"*/{name}"), Path("/sys/fs/cgroup", name)]:
-        if group.is_dir():
-            for folder, _, _ in os.walk(group, topdown=False):
-                Path(folder).rmdir()
 
 
 def remove_links_into(folder: Path, target: Path) -> None:

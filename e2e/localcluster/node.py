@@ -19,6 +19,9 @@ USERS = {KUBELET_USER: ("system:nodes",), PROXY_USER: ()}
 
 GPU = "nvidia.com/gpu"
 PRODUCT_LABEL = "nvidia.com/gpu.product"
+PODS_GROUP = "kubepods"
+"""The control group of all pods; there can be one kubelet on a machine."""
+
 KUBELET_PROGRAMS = ("kubelet", "kube-proxy")
 _CONTAINERS = ("ctr", "--namespace", "k8s.io")
 
@@ -46,10 +49,13 @@ class Node:
             socket=self._socket,
             cni=self._folder / "cni",
             pause_image=pause_image,
-            registry=registry.ADDRESS,
+            registries=self._folder / "registries",
         )
         config = self._folder / "containerd.toml"
         config.write_text(documents.toml(document), "utf-8")
+        hosts = self._folder / "registries" / registry.ADDRESS / "hosts.toml"
+        hosts.parent.mkdir(parents=True, exist_ok=True)
+        hosts.write_text(documents.toml(documents.plain_registry(registry.ADDRESS)), "utf-8")
         plugins = documents.cni(pods=network.POD_ADDRESSES, leases=self._folder / "addresses")
         (self._folder / "cni").mkdir(exist_ok=True)
         (self._folder / "cni" / "10-lathe.conflist").write_text(json.dumps(plugins), "utf-8")
@@ -113,8 +119,8 @@ class Node:
             self._remove_containers()
         self._processes.stop("containerd")
         leftovers.end_processes_naming(str(self._socket))
+        leftovers.remove_control_groups(PODS_GROUP)
         leftovers.unmount_below(self._folder)
-        leftovers.remove_control_groups("kubepods")
         leftovers.remove_links_into(Path("/var/log/containers"), self._logs)
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -29,14 +29,14 @@ def test_containerd_keeps_to_folders_of_the_cluster() -> None:
         socket=ours / "socket",
         cni=ours / "cni",
         pause_image="pause",
-        registry="registry:5000",
+        registries=ours / "registries",
     )
 
     read = tomllib.loads(documents.toml(document))
     cri = read["plugins"][documents.CRI]
     own = [read["root"], read["state"], read["grpc"]["address"], cri["cni"]["conf_dir"]]
+    own.append(cri["registry"]["config_path"])
     assert all(Path(folder).is_relative_to(ours) for folder in own)
-    assert cri["registry"]["mirrors"]["registry:5000"]["endpoint"] == ["http://registry:5000"]
 
 
 def test_a_full_disk_neither_evicts_pods_nor_collects_the_pause_image() -> None:
