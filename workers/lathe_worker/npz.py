@@ -142,9 +142,8 @@ def _read_header(start: bytes) -> Header:
     from numpy.lib import format as npy  # noqa: PLC0415 - only the child touches samples
 
     stream = io.BytesIO(start)
-    read = npy.read_array_header_1_0
-    if npy.read_magic(stream) != (1, 0):
-        read = npy.read_array_header_2_0
+    first = npy.read_magic(stream) == (1, 0)
+    read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
     try:
         shape, _, dtype = read(stream)
     except (tokenize.TokenError, SyntaxError, MemoryError) as error:

@@ -109,7 +109,7 @@ def test_images_do_not_become_tokens(tmp_path: Path) -> None:
 
 def test_a_type_that_numpy_does_not_know_fits_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as stopped:
-        opened(tmp_path, TensorSpec("x", "bfloat16", X.shape))
+        opened(tmp_path, TensorSpec("x", "string", X.shape))
 
     assert stopped.value.reason is Reason.SHAPE_MISMATCH
 

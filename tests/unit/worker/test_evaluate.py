@@ -1,0 +1,257 @@
+"""What is measured on small models whose answers are known beforehand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lathe_api.v1alpha1.evaluation import Evaluation, Metric
+from lathe_api.v1alpha1.status import MetricStatus
+from lathe_steps.base import Artifact, Format
+from lathe_steps.errors import BadInput, InvalidSpec
+from lathe_steps.reasons import Reason
+from lathe_worker.datasets import ArrayDataset
+from lathe_worker.evaluate import Candidate, measure
+from lathe_worker.measured import Measured
+
+pytestmark = pytest.mark.toolchain
+
+CLASSES = 4
+SAMPLES = 70  # more than two batches
+
+
+def linear(folder: Path, weights: np.ndarray, *, batch: int | str = "n", axes: int = 1) -> Artifact:
+    """A model that gives x @ weights, for x of shape [batch, (…,) classes]."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    folder.mkdir()
+    middle = [3] * (axes - 1)
+    shape = [batch, *middle, CLASSES]
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["scores"]),
+            helper.make_node("Neg", ["scores"], ["rest"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [
+            helper.make_tensor_value_info(
+                "scores", TensorProto.FLOAT, [batch, *middle, weights.shape[1]]
+            ),
+            helper.make_tensor_value_info(
+                "rest", TensorProto.FLOAT, [batch, *middle, weights.shape[1]]
+            ),
+        ],
+        [numpy_helper.from_array(weights.astype(np.float32), "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, folder / "model.onnx")
+    return Artifact(Format.ONNX, folder, ("model.onnx",))
+
+
+RIGHT = np.eye(CLASSES)
+
+
+def dataset(*, labels: bool = True, axes: int = 1) -> ArrayDataset:
+    """Samples whose class is where their one is; the label says so."""
+    classes = np.arange(SAMPLES) % CLASSES
+    samples = np.eye(CLASSES, dtype=np.float32)[classes]
+    if axes > 1:
+        samples = np.repeat(samples[:, None], 3, axis=1)
+    return ArrayDataset("val", {"x": samples}, {"x": "float32"}, classes if labels else None)
+
+
+def compared(
+    baseline: Artifact, result: Artifact, data: ArrayDataset | None = None, **evaluation: Any
+) -> Measured:
+    return measure(
+        Evaluation(**{"dataset": "val", **evaluation}),
+        source=baseline,
+        baseline=baseline,
+        candidates=[Candidate("cpu", result, result, executed=True)],
+        dataset=data or dataset(),
+        threads=1,
+        progress=lambda _done, _what: None,
+    )
+
+
+def only(found: Measured) -> MetricStatus:
+    (metric,) = found.metrics
+    return metric
+
+
+def test_a_result_that_forgot_a_class_loses_its_share(tmp_path: Path) -> None:
+    forgetful = RIGHT.copy()
+    forgetful[3] = [9, 0, 0, 0]
+
+    found = only(
+        compared(linear(tmp_path / "a", RIGHT), linear(tmp_path / "b", forgetful), metrics=["Top1"])
+    )
+
+    lost = len(range(3, SAMPLES, CLASSES)) / SAMPLES
+    assert (found.input, found.output, found.delta) == pytest.approx((1, 1 - lost, -lost))
+    assert (found.low or 0) < -lost < (found.high or 0) < 0
+
+
+def test_agreement_needs_no_labels(tmp_path: Path) -> None:
+    found = only(
+        compared(
+            linear(tmp_path / "a", RIGHT),
+            linear(tmp_path / "b", RIGHT[:, ::-1]),
+            dataset(labels=False),
+            metrics=["ArgmaxAgreement"],
+        )
+    )
+
+    assert (found.input, found.output) == (1, 0)
+
+
+def test_a_fixed_batch_is_filled_up_and_every_sample_counts_once(tmp_path: Path) -> None:
+    found = only(
+        compared(
+            linear(tmp_path / "a", RIGHT, batch=16),
+            linear(tmp_path / "b", RIGHT, batch=16),
+            metrics=["Top1"],
+        )
+    )
+
+    assert (found.output, found.samples) == (1, SAMPLES)
+
+
+def test_scores_at_several_places_of_a_sample_agree_in_part(tmp_path: Path) -> None:
+    found = only(
+        compared(
+            linear(tmp_path / "a", RIGHT, axes=2),
+            linear(tmp_path / "b", RIGHT, axes=2),
+            dataset(axes=2),
+            metrics=["ArgmaxAgreement"],
+        )
+    )
+
+    assert (found.output, found.samples) == (1, SAMPLES)
+
+
+def test_a_result_that_gives_no_numbers_is_never_right(tmp_path: Path) -> None:
+    broken = np.full((CLASSES, CLASSES), np.nan)
+
+    found = compared(
+        linear(tmp_path / "a", broken),
+        linear(tmp_path / "b", broken),
+        metrics=["Top1", "ArgmaxAgreement"],
+    )
+
+    assert [metric.output for metric in found.metrics] == [0, 0]
+
+
+def test_another_output_is_measured_when_it_is_named(tmp_path: Path) -> None:
+    found = only(
+        compared(
+            linear(tmp_path / "a", -RIGHT),
+            linear(tmp_path / "b", -RIGHT),
+            metrics=["Top1"],
+            output="rest",
+        )
+    )
+
+    assert found.output == 1
+
+
+def test_metrics_of_gates_are_measured_too(tmp_path: Path) -> None:
+    found = compared(
+        linear(tmp_path / "a", RIGHT),
+        linear(tmp_path / "b", RIGHT),
+        metrics=["Params"],
+        gates=[{"metric": "SizeBytes", "maxRatio": 1}],
+    )
+
+    assert [metric.name for metric in found.metrics] == [Metric.PARAMS, Metric.SIZE_BYTES]
+    assert [metric.ratio for metric in found.metrics] == [1, 1]
+
+
+def test_single_calls_are_timed_in_turns(tmp_path: Path) -> None:
+    found = only(
+        compared(
+            linear(tmp_path / "a", RIGHT), linear(tmp_path / "b", RIGHT), metrics=["LatencyP50"]
+        )
+    )
+
+    assert (found.samples or 0) >= 25
+    assert (found.low or 0) <= (found.ratio or 0) <= (found.high or 0)
+
+
+def test_an_engine_has_the_quality_of_its_graph_and_the_size_of_its_file(tmp_path: Path) -> None:
+    graph = linear(tmp_path / "graph", RIGHT)
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "model.engine").write_bytes(b"x" * 100)
+    engine = Artifact(Format.ENGINE, tmp_path / "engine", ("model.engine",))
+
+    found = measure(
+        Evaluation(dataset="val", metrics=("Top1", "SizeBytes", "Params", "LatencyP50")),
+        source=graph,
+        baseline=graph,
+        candidates=[Candidate("rtx", graph, engine, executed=False)],
+        dataset=dataset(),
+        threads=1,
+        progress=lambda _done, _what: None,
+    )
+
+    by_name = {metric.name: metric.output for metric in found.metrics}
+    assert by_name == {Metric.TOP1: 1, Metric.SIZE_BYTES: 100, Metric.PARAMS: CLASSES**2}
+
+
+REFUSED = {
+    "an output that the model does not have": (InvalidSpec, {"output": "logits"}),
+    "labels of classes that the model does not have": (
+        BadInput,
+        {"data": ArrayDataset("val", dataset().inputs, {"x": "float32"}, np.arange(SAMPLES))},
+    ),
+    "no labels": (BadInput, {"data": dataset(labels=False)}),
+}
+
+
+@pytest.mark.parametrize(("expected", "given"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_measured_is_refused(
+    expected: type[Exception], given: dict[str, Any], tmp_path: Path
+) -> None:
+    model = linear(tmp_path / "a", RIGHT)
+
+    with pytest.raises(expected):
+        compared(model, model, metrics=["Top1"], **given)
+
+
+SHAPES = {
+    "one score per sample": (linear, {"weights": np.ones((CLASSES, 1))}, 1),
+    "several answers per sample, for Top1": (linear, {"weights": RIGHT, "axes": 2}, 2),
+}
+
+
+@pytest.mark.parametrize(("make", "given", "axes"), SHAPES.values(), ids=SHAPES)
+def test_an_output_that_holds_no_scores_is_refused(
+    make: Any, given: dict[str, Any], axes: int, tmp_path: Path
+) -> None:
+    model = make(tmp_path / "a", **given)
+
+    with pytest.raises(BadInput) as stopped:
+        compared(model, model, dataset(axes=axes), metrics=["Top1"])
+
+    assert stopped.value.reason is Reason.SHAPE_MISMATCH
+
+
+def test_progress_goes_from_nothing_to_everything(tmp_path: Path) -> None:
+    model = linear(tmp_path / "a", RIGHT)
+    seen: list[float] = []
+
+    measure(
+        Evaluation(dataset="val", metrics=("Top1",)),
+        source=model,
+        baseline=model,
+        candidates=[Candidate("cpu", model, model, executed=True)],
+        dataset=dataset(),
+        threads=1,
+        progress=lambda done, _what: seen.append(done),
+    )
+
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < seen[-1] <= 1

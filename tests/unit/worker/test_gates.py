@@ -1,0 +1,178 @@
+"""Which results pass, which fail, and which cannot be told from what was measured."""
+
+from typing import Any
+
+import pytest
+
+from lathe_api.v1alpha1.evaluation import Evaluation, Gate, Metric
+from lathe_api.v1alpha1.status import MetricStatus
+from lathe_steps.reasons import Reason
+from lathe_worker.gates import Verdict, judge
+from lathe_worker.measured import Measured
+
+
+def measured(*metrics: MetricStatus) -> Measured:
+    return Measured(dataset="val", samples=1000, metrics=metrics, threads=1)
+
+
+def top1(drop: float, low: float, high: float, target: str = "cpu") -> MetricStatus:
+    """A drop of Top1, with the interval of the drop."""
+    return MetricStatus(
+        name=Metric.TOP1,
+        target=target,
+        input=0.95,
+        output=0.95 - drop,
+        delta=-drop,
+        low=-high,
+        high=-low,
+        samples=1000,
+    )
+
+
+def size(ratio: float, target: str = "cpu") -> MetricStatus:
+    return MetricStatus(
+        name=Metric.SIZE_BYTES, target=target, input=1000, output=1000 * ratio, ratio=ratio
+    )
+
+
+def latency(ratio: float, target: str = "cpu") -> MetricStatus:
+    return MetricStatus(
+        name=Metric.LATENCY_P50,
+        target=target,
+        input=10,
+        output=10 * ratio,
+        ratio=ratio,
+        low=0.9 * ratio,
+        high=1.1 * ratio,
+        samples=50,
+    )
+
+
+def verdict(gate: dict[str, Any], *metrics: MetricStatus, **rest: Any) -> Verdict:
+    evaluation = Evaluation(dataset="val", gates=(Gate.model_validate(gate),), **rest)
+    return judge(evaluation, measured(*metrics))
+
+
+PASSED = Reason.ALL_GATES_PASSED
+TOP1 = {"metric": "Top1", "maxDrop": 0.01}
+
+DECISIONS = {
+    "a drop whose whole interval is allowed": (PASSED, TOP1, top1(0.002, -0.003, 0.007)),
+    "a drop beyond the limit": (
+        Reason.ACCURACY_BELOW_THRESHOLD,
+        TOP1,
+        top1(0.02, 0.015, 0.025),
+    ),
+    "a drop beyond the limit, however unsure": (
+        Reason.ACCURACY_BELOW_THRESHOLD,
+        TOP1,
+        top1(0.02, -0.02, 0.06),
+    ),
+    "no drop at all, on samples that could not tell": (
+        Reason.INSUFFICIENT_SAMPLES,
+        TOP1,
+        top1(0.0, -0.015, 0.015),
+    ),
+    "a drop near the limit, measured finely enough": (PASSED, TOP1, top1(0.008, 0.004, 0.012)),
+    "a rise": (PASSED, TOP1, top1(-0.01, -0.02, 0.0)),
+    "a drop of exactly the limit": (PASSED, TOP1, top1(0.01, 0.008, 0.012)),
+    "nothing lost where nothing may be": (
+        PASSED,
+        {"metric": "Top1", "maxDrop": 0},
+        top1(0.0, -0.004, 0.004),
+    ),
+    "one sample lost where nothing may be": (
+        Reason.ACCURACY_BELOW_THRESHOLD,
+        {"metric": "Top1", "maxDrop": 0},
+        top1(0.001, -0.004, 0.006),
+    ),
+    "a size within its ratio": (PASSED, {"metric": "SizeBytes", "maxRatio": 0.5}, size(0.5)),
+    "a size beyond its ratio": (
+        Reason.SIZE_ABOVE_THRESHOLD,
+        {"metric": "SizeBytes", "maxRatio": 0.5},
+        size(0.51),
+    ),
+    "twice as fast where twice is asked for": (
+        PASSED,
+        {"metric": "LatencyP50", "minSpeedup": 2},
+        latency(0.5),
+    ),
+    "not quite twice as fast": (
+        Reason.LATENCY_ABOVE_THRESHOLD,
+        {"metric": "LatencyP50", "minSpeedup": 2},
+        latency(0.51),
+    ),
+    "a latency beyond its ratio": (
+        Reason.LATENCY_ABOVE_THRESHOLD,
+        {"metric": "LatencyP50", "maxRatio": 0.8},
+        latency(0.9),
+    ),
+    "a gate on a target where its metric was not measured": (
+        Reason.NOT_EVALUATED,
+        {"metric": "LatencyP50", "minSpeedup": 2, "target": "rtx"},
+        latency(0.1),
+    ),
+    "a gate whose metric was measured nowhere": (
+        Reason.NOT_EVALUATED,
+        {"metric": "LatencyP50", "minSpeedup": 2},
+        size(0.1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("expected", "gate", "metric"), DECISIONS.values(), ids=DECISIONS)
+def test_a_gate_decides(expected: Reason, gate: dict[str, Any], metric: MetricStatus) -> None:
+    found = verdict(gate, metric)
+
+    assert (expected, expected is PASSED) == (found.reason, found.passed)
+
+
+def test_a_gate_without_a_target_is_about_all_where_it_was_measured() -> None:
+    found = verdict({"metric": "SizeBytes", "maxRatio": 0.5}, size(0.4), size(0.6, "rtx"))
+
+    assert [(each.target, each.passed) for each in found.results] == [("cpu", True), ("rtx", False)]
+
+
+def test_a_gate_with_a_target_is_about_no_other() -> None:
+    gate = {"metric": "SizeBytes", "maxRatio": 0.5, "target": "cpu"}
+
+    assert verdict(gate, size(0.4), size(0.6, "rtx")).passed
+
+
+def test_the_reason_is_that_of_the_first_gate_that_failed() -> None:
+    gates = ({"metric": "SizeBytes", "maxRatio": 0.9}, TOP1, {"metric": "Top1", "maxDrop": 0.001})
+    evaluation = Evaluation(dataset="val", gates=tuple(Gate.model_validate(g) for g in gates))
+
+    found = judge(evaluation, measured(top1(0.002, -0.02, 0.024), size(0.5)))
+
+    assert found.reason is Reason.INSUFFICIENT_SAMPLES
+    assert [each.failure for each in found.results] == [
+        None,
+        Reason.INSUFFICIENT_SAMPLES,
+        Reason.ACCURACY_BELOW_THRESHOLD,
+    ]
+
+
+def test_whoever_lacks_samples_is_told_how_many_would_do() -> None:
+    found = verdict(TOP1, top1(0.0, -0.02, 0.02))
+
+    assert "4000" in found.message
+
+
+def test_a_warning_says_that_it_was_published_all_the_same() -> None:
+    found = verdict(TOP1, top1(0.1, 0.09, 0.11), on_failure="Warn")
+
+    assert not found.passed
+    assert "onFailure: Warn" in found.message
+
+
+def test_without_gates_nothing_fails() -> None:
+    found = judge(Evaluation(dataset="val"), measured(size(2)))
+
+    assert (found.passed, found.reason) == (True, Reason.NO_GATES)
+
+
+def test_without_an_evaluation_nothing_is_said_to_be_good() -> None:
+    found = judge(None, None)
+
+    assert (found.passed, found.reason) == (True, Reason.NOT_EVALUATED)
