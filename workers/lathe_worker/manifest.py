@@ -1,0 +1,113 @@
+"""The manifest: what a run got, did and published. It is written last; where it is, all is."""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lathe_api.outcome import Outcome
+from lathe_api.plan import Plan
+from lathe_api.v1alpha1.spec import Digest
+from lathe_api.v1alpha1.status import (
+    ArtifactStatus,
+    MetricStatus,
+    StepStatus,
+    Summary,
+    TargetStatus,
+)
+from lathe_steps.base import Parameters
+from lathe_steps.reasons import ExitCode
+from lathe_worker.environment import Environment
+from lathe_worker.gates import Verdict
+from lathe_worker.records import Facts, FileRecord
+
+NAME = "manifest.json"
+LIMIT = 16 * 1024 * 1024
+"""Most bytes of a manifest."""
+
+
+class InputRecord(Parameters):
+    """A model or a data set, as it was fetched."""
+
+    name: str
+    """Of the data set, or "model"."""
+    uri: str
+    """Where it was."""
+    digest: Digest
+    """sha256 of the object; for a prefix, of the names and digests of its objects."""
+    bytes: int
+    """Its size."""
+
+
+class ManifestStep(StepStatus):
+    """A step of the run, and what it made."""
+
+    kind: str
+    """The step, as users spell it."""
+    key: str
+    """Digest of everything that went in; the folder under .steps/ that keeps it."""
+    digest: Digest
+    """Digest of what it made."""
+    bytes: int
+    """Size of what it made."""
+    facts: Facts
+    """What it found out, in words and numbers."""
+
+
+class Manifest(Parameters):
+    """Everything about one run, for machines."""
+
+    schema_version: Literal["lathe.dev/manifest/v1"] = "lathe.dev/manifest/v1"
+    run_key: str
+    """64 hexadecimal digits; the first 16 name the folder."""
+    exit_code: ExitCode
+    """OK, or GATE_FAILED for what lies under rejected/."""
+    inputs: tuple[InputRecord, ...]
+    """The model, then the data sets."""
+    plan: Plan
+    """What was to be done."""
+    steps: tuple[ManifestStep, ...]
+    """What was done."""
+    targets: tuple[TargetStatus, ...]
+    """What the result is for."""
+    artifacts: tuple[ArtifactStatus, ...]
+    """What users load."""
+    reports: tuple[FileRecord, ...]
+    """The other files of the folder."""
+    metrics: tuple[MetricStatus, ...]
+    """What was measured."""
+    gates: Verdict
+    """Whether it was good enough."""
+    summary: Summary
+    """The result in three words."""
+    environment: Environment
+    """Where it was done, and with what."""
+    manifest_uri: Annotated[str, Field(alias="manifestURI")]
+    """Where this manifest is."""
+    report_uri: Annotated[str, Field(alias="reportURI")]
+    """The report, to read in a browser."""
+
+    def dumped(self) -> bytes:
+        """The manifest as JSON: the same manifest is the same bytes."""
+        document = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps(document, sort_keys=True, indent=1).encode() + b"\n"
+
+    def outcome(self, cache: Literal["Hit", "Miss"]) -> Outcome:
+        """How the run ended that wrote this manifest, as if it had just ended."""
+        status = set(StepStatus.model_fields)
+        return Outcome(
+            run_key=self.run_key,
+            exit_code=self.exit_code,
+            gates=self.gates.reason,
+            gate_message=self.gates.message,
+            cache=cache,
+            steps=tuple(
+                StepStatus.model_validate(step.model_dump(include=status)) for step in self.steps
+            ),
+            targets=self.targets,
+            artifacts=self.artifacts,
+            metrics=self.metrics,
+            summary=self.summary,
+            manifest_uri=self.manifest_uri,
+            report_uri=self.report_uri,
+        )

@@ -1,0 +1,155 @@
+"""Finishing steps: taken up again where they were finished before, and run where not."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lathe_api.v1alpha1.status import StepStatus
+from lathe_steps.base import Artifact
+from lathe_steps.toolchains.versions import versions
+from lathe_worker.bench import ApplyStep, Bench, Opened
+from lathe_worker.chain import PlannedStep
+from lathe_worker.digests import Given, step_key
+from lathe_worker.progress import Meter
+from lathe_worker.records import Made, Records, StepRecord
+from lathe_worker.workspace import Workspace
+
+MOST_FACTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every step of a run stands on.
+
+    Attributes:
+        opened: The input model, checked.
+        given: The same and the data sets, as digests.
+        threads: CPU threads to use.
+    """
+
+    opened: Opened
+    given: Given
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A step that is done.
+
+    Attributes:
+        record: What it made.
+        cache: Hit when it was taken up from an earlier attempt or run.
+        artifact: Its files, once they are in the workspace.
+    """
+
+    record: StepRecord
+    cache: Literal["Hit", "Miss"]
+    artifact: Artifact | None
+
+    def status(self, name: str) -> StepStatus:
+        """What users read about it."""
+        facts = {k: float(v) for k, v in self.record.facts.items() if not isinstance(v, str)}
+        return StepStatus(
+            name=name,
+            state="Succeeded",
+            seconds=round(self.record.seconds, 3),
+            cache=self.cache,
+            metrics=dict(sorted(facts.items())[:MOST_FACTS]),
+        )
+
+
+class Steps:
+    """Every step of a run, each finished when it is first asked for, and only once.
+
+    What a step makes is named by what goes in, so a chain is followed from its beginning by
+    records alone; files are brought only where a step has to run, or for the result.
+    """
+
+    def __init__(
+        self,
+        planned: tuple[PlannedStep, ...],
+        ground: Ground,
+        *,
+        bench: Bench,
+        records: Records,
+        workspace: Workspace,
+        meter: Meter,
+    ) -> None:
+        self._planned: Mapping[str, PlannedStep] = {step.name: step for step in planned}
+        self._ground = ground
+        self._bench = bench
+        self._records = records
+        self._workspace = workspace
+        self._meter = meter
+        self._done: dict[str, Finished] = {}
+
+    @property
+    def finished(self) -> Mapping[str, Finished]:
+        """The steps that are done, in the order in which they were."""
+        return self._done
+
+    def finish(self, name: str) -> Finished:
+        """Make sure that a step and those before it are done.
+
+        Raises:
+            Stopped: A step, storage or the workspace failed.
+        """
+        if name not in self._done:
+            planned = self._planned[name]
+            if planned.after is not None:
+                self.finish(planned.after)
+            self._meter.begin(name)
+            if record := self._records.find(self._key(planned)):
+                self._done[name] = Finished(record, "Hit", None)
+            else:
+                self._run(planned)
+        return self._done[name]
+
+    def artifact(self, name: str | None) -> Artifact:
+        """The files of a step, which is finished first; those of the input model for None."""
+        if name is None:
+            return self._ground.opened.artifact
+        done = self.finish(name)
+        if done.artifact is not None:
+            return done.artifact
+        artifact = self._records.restore(done.record, self._workspace.fresh(f"restore-{name}"))
+        if artifact is None:
+            return self._run(self._planned[name])
+        self._done[name] = replace(done, artifact=artifact)
+        return artifact
+
+    def _key(self, planned: PlannedStep) -> str:
+        after = planned.after
+        return step_key(
+            planned,
+            artifact=self._done[after].record.digest if after else self._ground.given.model,
+            given=self._ground.given,
+            versions=versions(planned.kind),
+        )
+
+    def _run(self, planned: PlannedStep) -> Artifact:
+        """Run a step and commit what it made.
+
+        The key is made of the files that the step really gets: what was kept of the step before
+        may have been damaged, and was then made again.
+        """
+        before = self.artifact(planned.after)
+        self._meter.begin(planned.name)
+        request = ApplyStep(
+            name=planned.name,
+            entry=planned.entry,
+            artifact=before,
+            source=self._ground.opened.artifact,
+            inputs=self._ground.opened.inputs,
+            out=self._workspace.fresh(planned.name),
+            runtimes=planned.runtimes,
+            seed=self._ground.given.seed,
+            threads=self._ground.threads,
+        )
+        start = time.monotonic()
+        artifact = self._bench.apply(request, self._meter.advance)
+        made = Made(artifact, time.monotonic() - start, versions(planned.kind))
+        record = self._records.commit(planned, self._key(planned), made)
+        self._done[planned.name] = Finished(record, "Miss", artifact)
+        return artifact
