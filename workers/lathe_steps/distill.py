@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lathe_steps.base import Format, Step
+from lathe_steps.base import Artifact, Context, Format, Step
 from lathe_steps.toolchains.training import Training
 
 
@@ -33,3 +33,25 @@ class Distill(Training, Step):
     def labelled_dataset(self) -> str | None:
         """Name of the data set that the step needs labels of."""
         return self.dataset if self.alpha < 1 else None
+
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Train on the teacher's softened outputs and on the labels.
+
+        Facts: updates, and the loss at the beginning and at the end.
+
+        Raises:
+            BadInput: When the data set does not fit the model.
+            Internal: When the loss is no number any more.
+        """
+        import torch
+
+        from lathe_steps.toolchains.networks import losses, model, trainer
+
+        torch.set_num_threads(context.threads)
+        network, teacher = model.load(artifact), model.load(context.source)
+        dataset = context.datasets[self.dataset]
+        loss = losses.distillation(
+            teacher.module, dataset.name, temperature=self.temperature, alpha=self.alpha
+        )
+        course = trainer.Course("distill", self, dataset, context.seed, context.progress)
+        return model.save(network, context.out, trainer.train(network, course, loss))

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lathe_steps.base import Format, Parameters, Step
+from lathe_steps.base import Artifact, Context, Format, Parameters, Step
 from lathe_steps.words import Glob
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -42,3 +42,33 @@ class Prune(Step):
     """Layers whose outputs are left alone. The model's outputs always are."""
     iterations: Annotated[int, Field(ge=1, le=100)] = 1
     """Reach the target in this many passes, ranking anew before each."""
+
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Remove channels in as many passes as there are iterations, ranking anew before each.
+
+        What only training uses (auxiliary heads) is removed first, and counts as nothing.
+        Facts: weights and operations before and after.
+
+        Raises:
+            InvalidSpec: When an entry of ignore matches nothing, when the importance is undefined
+                for this model, or when the target cannot be reached.
+            Internal: UnsupportedModel, when channels of this architecture cannot be removed.
+        """
+        import torch
+
+        from lathe_steps.toolchains.networks import model, pruning
+
+        torch.set_num_threads(context.threads)
+        network = model.load(artifact)
+        wish = pruning.Wish(
+            measure="flops" if self.target.params is None else "params",
+            share=self.target.params or self.target.flops or 1.0,
+            importance=self.importance,
+            local=self.scope == "Local",
+            round_to=self.round_to,
+            ignore=self.ignore,
+        )
+        facts = pruning.prune(
+            network, wish, self.iterations, seed=context.seed, progress=context.progress
+        )
+        return model.save(network, context.out, facts)

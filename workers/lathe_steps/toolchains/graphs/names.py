@@ -28,7 +28,7 @@ def after_layers(model: onnx.ModelProto) -> None:
 def _owner(node: onnx.NodeProto, weights: set[str]) -> str:
     for name in node.input:
         if name in weights and name.endswith(".weight"):
-            return name.removesuffix(".weight")
+            return str(name).removesuffix(".weight")
     return ""
 
 
@@ -37,5 +37,5 @@ def _scope(node: onnx.NodeProto) -> str:
     for entry in node.metadata_props:
         if entry.key == _SCOPES:
             scopes: list[str] = ast.literal_eval(entry.value)
-            return scopes[-2] if len(scopes) > 1 else ""
+            return str(scopes[-2]) if len(scopes) > 1 else ""
     return ""

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lathe_steps.base import Artifact, Format, TensorSpec
+from lathe_steps.errors import Internal
 from lathe_steps.toolchains.networks import architectures
 from lathe_steps.toolchains.networks.structure import (
     Blueprint,
@@ -61,16 +62,28 @@ def fresh(ref: str, args: Mapping[str, Any], inputs: tuple[TensorSpec, ...]) -> 
 
 
 def load(artifact: Artifact) -> Network:
-    """Read a torch artifact that `save` has written."""
+    """Read a torch artifact that `save` has written.
+
+    Raises:
+        Internal: When its weights are not those of its architecture.
+    """
     document = json.loads((artifact.path / ARCHITECTURE).read_text())
     network = fresh(document["ref"], document["args"], read_inputs(artifact.path))
     edits = document["edits"]
     edit(network.module, Edits(tuple(edits["identity"]), edits["sizes"]))
     tensors = load_file(artifact.path / WEIGHTS)
     fit(network.module, tensors)
-    network.module.load_state_dict(tensors, strict=True)
-    network.module.eval()
+    if odd := tensors.keys() ^ network.module.state_dict().keys():
+        raise Internal(f"{WEIGHTS}: {min(odd)} is in the file or in the architecture, not in both")
+    fill(network.module, tensors)
     return network
+
+
+def fill(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Copy tensors into a module; what is not among them stays as it is."""
+    state = module.state_dict()
+    state.update(tensors)  # it keeps the versions of the modules, which a plain mapping lacks
+    module.load_state_dict(state, strict=True)
 
 
 def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:

@@ -39,7 +39,7 @@ def open_network(source: SourceModel, out: Path) -> Artifact:
     read = _read_safetensors if source.format == "Safetensors" else _read_state_dict
     tensors = _unwrapped(read(file))
     _check_match(file.name, tensors, network.module)
-    network.module.load_state_dict(tensors, strict=True)
+    model.fill(network.module, tensors)
     calls.workable_sizes(network.module, network.inputs)
     return model.save(network, out)
 

@@ -1,0 +1,167 @@
+"""Channels that can only be removed together, found and removed by torch-pruning."""
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning as tp
+from torch import nn
+
+from lathe_steps.errors import Internal
+from lathe_steps.reasons import Reason
+from lathe_steps.toolchains.networks import calls
+from lathe_steps.toolchains.networks.budget import Cut, Side
+
+_IMPORTANCE = {
+    "L1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
+    "L2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
+    "BNScale": tp.importance.BNScaleImportance,
+    "Random": tp.importance.RandomImportance,
+}
+_ACROSS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention)
+"""Modules that mix channels without weights for each pair of them."""
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGroup:
+    """Channels of one layer, with everything in other layers that goes with them.
+
+    Attributes:
+        root: Name of the layer.
+        scores: Importance of each unit.
+        repeats: Channels per unit: one for each group of a grouped convolution.
+        cuts: What each unit takes away from which layer.
+        across: Whether a module mixes these channels, so that removing them is not the same as
+            ignoring them.
+    """
+
+    root: str
+    scores: tuple[float, ...]
+    repeats: int
+    cuts: tuple[Cut, ...]
+    across: bool
+
+    def channels(self, units: Sequence[int]) -> list[int]:
+        """The channels of the layer that some units are."""
+        size = len(self.scores)
+        return sorted(unit + size * i for i in range(self.repeats) for unit in units)
+
+
+class Dependencies:
+    """Which channels depend on which, in a model as it is now.
+
+    Raises:
+        Internal: UnsupportedModel, when torch-pruning cannot follow the model.
+    """
+
+    def __init__(self, module: nn.Module, inputs: calls.Tensors) -> None:
+        self._module = module
+        self._names = {child: name for name, child in module.named_modules()}
+        self._graph = tp.DependencyGraph()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it speaks to programmers
+                self._graph.build_dependency(
+                    module,
+                    example_inputs=inputs,
+                    forward_fn=calls.call,
+                    output_transform=_marked,
+                    verbose=False,
+                )
+        except Exception as error:
+            raise Internal(
+                f"torch-pruning cannot follow the model: {type(error).__name__}: {error}; leave "
+                "prune out",
+                reason=Reason.UNSUPPORTED_MODEL,
+            ) from error
+
+    def groups(self, importance: str, ignored: Sequence[nn.Module]) -> Iterator[ChannelGroup]:
+        """Every group that may be pruned, with the importance of its units.
+
+        Groups that reach an output of the model or an ignored layer are left out, and so are
+        those whose importance is undefined.
+        """
+        score = _IMPORTANCE[importance]()
+        found = self._graph.get_all_groups(
+            ignored_layers=list(ignored),
+            root_module_types=[*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear],
+        )
+        for group in found:
+            if any(dep.target.type == tp.ops.OPTYPE.OUTPUT for dep, _ in group):
+                continue
+            scores = score(group)
+            if scores is not None:
+                yield self._described(group, scores)
+
+    def _described(self, group: Any, scores: torch.Tensor) -> ChannelGroup:  # noqa: ANN401
+        repeats = max((_repeats(dep) for dep, _ in group), default=1)
+        units = scores.view(repeats, -1).mean(dim=0)
+        cuts = tuple(self._cuts(group, len(units)))
+        return ChannelGroup(
+            root=self._names[group[0].dep.target.module],
+            scores=tuple(units.tolist()),
+            repeats=repeats,
+            cuts=cuts,
+            across=any(isinstance(dep.target.module, _ACROSS) for dep, _ in group),
+        )
+
+    def _cuts(self, group: Any, units: int) -> Iterator[Cut]:  # noqa: ANN401
+        for dep, indices in group:
+            name = self._names.get(dep.target.module)
+            side = self._side(dep)
+            if name is None or side is None:
+                continue
+            size = _size(self._graph, dep.target.module, side)
+            yield Cut(name, side, len(indices) / units / size)
+
+    def _side(self, dep: Any) -> Side | None:  # noqa: ANN401
+        if self._graph.is_out_channel_pruning_fn(dep.handler):
+            return "out"
+        return "in" if self._graph.is_in_channel_pruning_fn(dep.handler) else None
+
+    def taken_inputs(self, root: str, channels: list[int]) -> Mapping[str, list[int]]:
+        """The input channels, by layer with weights for them, that go with some channels."""
+        layer = self._module.get_submodule(root)
+        group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
+        return {
+            self._names[dep.target.module]: list(indices)
+            for dep, indices in group
+            if self._side(dep) == "in" and dep.target.module in self._names
+        }
+
+    def remove(self, root: str, channels: list[int]) -> None:
+        """Remove channels of a layer, and whatever depends on them."""
+        layer = self._module.get_submodule(root)
+        group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
+        if self._graph.check_pruning_group(group):
+            group.prune()
+
+    def _out_of(self, layer: nn.Module) -> Any:  # noqa: ANN401
+        return self._graph.get_pruner_of_module(layer).prune_out_channels
+
+
+def _marked(outputs: calls.Tensors) -> list[torch.Tensor]:
+    """Outputs with an operation of their own, by which torch-pruning knows that they are."""
+    return [tensor.clone() for tensor in outputs.values() if tensor.grad_fn is not None]
+
+
+def _repeats(dep: Any) -> int:  # noqa: ANN401
+    module = dep.target.module
+    if isinstance(module, _CONVOLUTIONS):
+        return 1 if module.groups == module.out_channels else module.groups
+    return module.num_groups if isinstance(module, nn.GroupNorm) else 1
+
+
+def _size(graph: Any, module: Any, side: Side) -> int:  # noqa: ANN401
+    size = graph.get_out_channels(module) if side == "out" else graph.get_in_channels(module)
+    return int(size)
+
+
+def multiple(round_to: int, repeats: int) -> int:
+    """Units to keep a multiple of, so that channels are kept in multiples of `round_to`."""
+    return round_to // math.gcd(round_to, repeats)
