@@ -1,0 +1,90 @@
+"""Installs Lathe the way its README says, with the images of this checkout."""
+
+import json
+import os
+from pathlib import Path
+
+import yaml
+
+from e2e.demo.kubectl import Kubectl
+from e2e.demo.publisher import ImageNames
+from e2e.localcluster.images import REPOSITORY
+
+SYSTEM = "lathe-system"
+DEPLOYMENT = "lathe-operator"
+WORKER_ACCOUNT = "lathe-worker"
+
+
+def operator(kubectl: Kubectl, images: ImageNames, workspace: Path) -> None:
+    """Apply the CRD and the operator, and wait until it is ready.
+
+    Args:
+        kubectl: The cluster.
+        images: What to run.
+        workspace: A folder of the caller's, for the kustomization that names the images.
+    """
+    kubectl("apply", "--filename", str(REPOSITORY / "crds"))
+    kubectl(
+        *("wait", "--for=condition=Established", "--timeout=60s"),
+        "crd/modeloptimizations.lathe.dev",
+    )
+    kubectl("apply", "--kustomize", str(_overlay(images, workspace)))
+    kubectl(
+        *("rollout", "status", f"--namespace={SYSTEM}", f"deployment/{DEPLOYMENT}"),
+        "--timeout=180s",
+    )
+
+
+def team(kubectl: Kubectl, namespace: str, *, access_key: str, secret_key: str) -> None:
+    """Make a team's namespace: restricted pods, the worker's one right, and S3 credentials."""
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": namespace,
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s3-credentials", "namespace": namespace},
+            "stringData": {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key},
+        },
+    )
+    component = REPOSITORY / "charts" / "kustomize" / "worker"
+    kubectl("apply", f"--namespace={namespace}", "--kustomize", str(component))
+
+
+def _overlay(images: ImageNames, workspace: Path) -> Path:
+    """A kustomization over the base that names the images, as a platform team would write it."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    name, _, tag = images.operator.rpartition(":")
+    base = os.path.relpath(REPOSITORY / "charts" / "kustomize" / "base", workspace.resolve())
+    document = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [base],
+        "images": [{"name": "lathe-operator", "newName": name, "newTag": tag}],
+        "patches": [{"patch": json.dumps(_settings(images))}],
+    }
+    (workspace / "kustomization.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return workspace
+
+
+def _settings(images: ImageNames) -> dict[str, object]:
+    environment = {
+        "LATHE_WORKER_IMAGE": images.worker,
+        "LATHE_WORKER_SERVICE_ACCOUNT": WORKER_ACCOUNT,
+    }
+    container = {
+        "name": "operator",
+        "env": [{"name": key, "value": value} for key, value in environment.items()],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": DEPLOYMENT, "namespace": SYSTEM},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
