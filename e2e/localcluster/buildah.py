@@ -39,7 +39,7 @@ class Buildah:
 
     def push(self, image: str) -> None:
         """Pushes `image` to the cluster's registry: only the layers that it lacks move."""
-        # zstd: gigabytes are packed and, on the node, unpacked in half of gzip's time.
+        # For the worker's gigabytes zstd gives a tenth less than gzip, with a quarter less work.
         packing = ("--format", "oci", "--compression-format", "zstd")
         self._buildah("push", "--tls-verify=false", *packing, image, f"docker://{image}")
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 CLUSTER_DNS_ADDRESS = "10.96.0.10"
+CNI_NETWORK = "lathe"
 CNI_PLUGINS = Path("/usr/lib/cni")
 CRI = "io.containerd.grpc.v1.cri"
 
@@ -72,7 +73,7 @@ def cni(*, pods: str, leases: Path) -> dict[str, object]:
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     ptp = {"type": "ptp", "ipMasq": False, "ipam": addresses}
-    return {"cniVersion": "0.4.0", "name": "lathe", "plugins": [ptp]}
+    return {"cniVersion": "0.4.0", "name": CNI_NETWORK, "plugins": [ptp]}
 
 
 def kubelet(*, address: str, ca: Path, socket: Path, logs: Path) -> dict[str, object]:

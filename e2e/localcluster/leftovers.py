@@ -70,6 +70,14 @@ def _pids_naming(argument: str) -> Iterable[int]:
                 yield int(entry.name)
 
 
+def remove_network_results(network: str, folder: Path = Path("/var/lib/cni/results")) -> None:
+    """Removes what CNI noted down about the pods of `network`, theirs on loopback included."""
+    for result in folder.glob(f"{network}-*-eth0"):
+        pod = result.name.removeprefix(f"{network}-").removesuffix("-eth0")
+        (folder / f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
+        result.unlink()
+
+
 def remove_links_into(folder: Path, target: Path) -> None:
     """Removes the symbolic links in `folder` that point below `target`."""
     if folder.is_dir():

@@ -121,6 +121,7 @@ class Node:
         leftovers.end_processes_naming(str(self._socket))
         leftovers.remove_control_groups(PODS_GROUP)
         leftovers.unmount_below(self._folder)
+        leftovers.remove_network_results(documents.CNI_NETWORK)
         leftovers.remove_links_into(Path("/var/log/containers"), self._logs)
         shutil.rmtree(self._folder, ignore_errors=True)
 

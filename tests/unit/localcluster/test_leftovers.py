@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from e2e.localcluster.leftovers import mounts_below, remove_links_into
+from e2e.localcluster.leftovers import mounts_below, remove_links_into, remove_network_results
 from e2e.localcluster.processes import Processes, started_at
 
 MOUNTINFO = """\
@@ -32,6 +32,15 @@ def test_links_that_point_elsewhere_stay(tmp_path: Path) -> None:
     remove_links_into(links, tmp_path / "logs")
 
     assert [link.name for link in links.iterdir()] == ["theirs"]
+
+
+def test_notes_about_pods_of_other_networks_stay(tmp_path: Path) -> None:
+    for name in ("lathe-a1-eth0", "cni-loopback-a1-lo", "kindnet-b2-eth0", "cni-loopback-b2-lo"):
+        (tmp_path / name).touch()
+
+    remove_network_results("lathe", tmp_path)
+
+    assert {note.name for note in tmp_path.iterdir()} == {"kindnet-b2-eth0", "cni-loopback-b2-lo"}
 
 
 def test_a_program_is_found_again_by_its_record_and_ended_by_it(tmp_path: Path) -> None:
