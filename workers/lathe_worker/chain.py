@@ -66,6 +66,11 @@ class Chain:
     ends: tuple[End, ...]
     baseline: str | None
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind of step in it, sorted."""
+        return tuple(sorted({step.kind for step in self.steps}))
+
 
 def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
     """Lay out a plan for a machine whose CPU has these features."""

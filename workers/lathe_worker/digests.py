@@ -8,11 +8,17 @@ from typing import Any
 
 from lathe_api.plan import Plan
 from lathe_api.v1alpha1.spec import DatasetRef, Digest, Model
-from lathe_worker.chain import PlannedStep
+from lathe_steps.toolchains.versions import versions
+from lathe_worker.chain import Chain, PlannedStep
 
 FOLDER_DIGITS = 16
 """Hexadecimal digits of a run key that name the folder of its results: 64 bits, enough to tell
 the runs of one output apart, and short enough to read."""
+
+
+def of_bytes(content: bytes) -> Digest:
+    """sha256 of what is in memory."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def of_files(files: Mapping[str, Digest]) -> Digest:
@@ -48,16 +54,13 @@ class Given:
     seed: int
 
 
-def step_key(
-    planned: PlannedStep, *, artifact: Digest, given: Given, versions: Mapping[str, str]
-) -> str:
+def step_key(planned: PlannedStep, *, artifact: Digest, given: Given) -> str:
     """Name what a step makes: equal keys, equal artifact.
 
     Args:
         planned: The step.
         artifact: Digest of what it changes; the input model's for the first step.
         given: What all steps are given; of the data sets, only the step's own count.
-        versions: Of the toolchains that the step runs.
     """
     step = planned.step
     return of_document(
@@ -68,7 +71,7 @@ def step_key(
             "parameters": step.model_dump(mode="json", exclude_none=True),
             "datasets": {name: given.datasets[name] for name in step.dataset_names()},
             "seed": given.seed,
-            "versions": dict(versions),
+            "versions": dict(versions(planned.kind)),
             "runtimes": _runtimes(planned) if step.lowers else [],
         }
     )
@@ -83,13 +86,7 @@ def described(ref: DatasetRef, digest: Digest) -> dict[str, Any]:
     return {"digest": digest, **ref.model_dump(mode="json", exclude={"name", "uri"})}
 
 
-def run_key(
-    plan: Plan,
-    *,
-    given: Given,
-    steps: tuple[PlannedStep, ...],
-    versions: Mapping[str, Mapping[str, str]],
-) -> str:
+def run_key(plan: Plan, *, given: Given, chain: Chain) -> str:
     """Name the result of a whole run: equal keys, equal result, so that it is made only once.
 
     What does not decide the result is left out: who asks, credentials, and where things lie.
@@ -97,8 +94,7 @@ def run_key(
     Args:
         plan: What is done.
         given: What the steps are given; all data sets count.
-        steps: All steps, with the runtimes that they are for.
-        versions: Of the toolchains, by kind of step.
+        chain: All steps, with the runtimes that they are for.
     """
     work = plan.model_dump(
         mode="json", exclude_none=True, include={"steps", "targets", "evaluation"}
@@ -109,7 +105,7 @@ def run_key(
             "datasets": dict(given.datasets),
             "seed": given.seed,
             "work": work,
-            "runtimes": {it.name: _runtimes(it) for it in steps if it.step.lowers},
-            "versions": {kind: dict(found) for kind, found in versions.items()},
+            "runtimes": {it.name: _runtimes(it) for it in chain.steps if it.step.lowers},
+            "versions": {kind: dict(versions(kind)) for kind in ("open", *chain.kinds)},
         }
     )

@@ -8,7 +8,8 @@ from lathe_api.plan import Plan
 from lathe_api.v1alpha1.spec import DatasetRef, Digest, Model
 from lathe_steps.errors import BadInput
 from lathe_steps.reasons import Reason
-from lathe_worker import digests
+from lathe_worker.digests import Given, described, model_digest, of_files
+from lathe_worker.manifest import InputRecord
 from lathe_worker.store import Store, StoredObject
 from lathe_worker.workspace import Workspace
 
@@ -62,6 +63,23 @@ class Inputs:
         """The model and the data sets."""
         return (self.model, *(fetched for _, fetched in self.datasets))
 
+    def given(self, plan: Plan) -> Given:
+        """What the steps of a plan are given."""
+        return Given(
+            model=model_digest(plan.model, self.model.digest),
+            datasets={ref.name: described(ref, it.digest) for ref, it in self.datasets},
+            seed=plan.seed,
+        )
+
+    def told(self) -> tuple[InputRecord, ...]:
+        """What is written down about them."""
+        return tuple(
+            InputRecord(
+                name=it.listed.name, uri=it.listed.uri, digest=it.digest, bytes=it.listed.bytes
+            )
+            for it in self.all
+        )
+
 
 def fetch(plan: Plan, store: Store, workspace: Workspace, progress: Progress) -> Inputs:
     """Look at every input, make sure that they fit, then bring them.
@@ -73,7 +91,7 @@ def fetch(plan: Plan, store: Store, workspace: Workspace, progress: Progress) ->
         Transient: DiskFull, ObjectChanged, StorageUnavailable.
     """
     model = Listed("model", plan.model.uri, _objects(plan.model.uri, store))
-    datasets = [(ref, Listed(ref.name, ref.uri, (store.stat(ref.uri),))) for ref in plan.datasets]
+    datasets = [(ref, Listed(ref.name, ref.uri, (store.stat(ref.uri),))) for ref in used(plan)]
     every = [model, *(listed for _, listed in datasets)]
     need = sum(listed.bytes for listed in every)
     workspace.require(need, "fetching " + ", ".join(listed.uri for listed in every))
@@ -82,6 +100,15 @@ def fetch(plan: Plan, store: Store, workspace: Workspace, progress: Progress) ->
     return Inputs(
         fetched, tuple((ref, _fetched(listed, store, workspace, tally)) for ref, listed in datasets)
     )
+
+
+def used(plan: Plan) -> tuple[DatasetRef, ...]:
+    """The data sets that a step or the evaluation needs."""
+    entries = [*plan.steps, *(entry for target in plan.targets for entry in target.steps)]
+    names = {name for entry in entries for name in entry.step.dataset_names()}
+    if plan.evaluation is not None:
+        names.add(plan.evaluation.dataset)
+    return tuple(ref for ref in plan.datasets if ref.name in names)
 
 
 def _objects(uri: str, store: Store) -> tuple[StoredObject, ...]:
@@ -94,7 +121,7 @@ def _fetched(listed: Listed, store: Store, workspace: Workspace, tally: "_Tally"
     tally.done(listed)
     if not listed.uri.endswith("/"):
         return Fetched(listed, transfers[0].path, transfers[0].digest)
-    digest = digests.of_files({one.object.name: one.digest for one in transfers})
+    digest = of_files({one.object.name: one.digest for one in transfers})
     return Fetched(listed, folder, digest)
 
 

@@ -53,6 +53,10 @@ class ManifestStep(StepStatus):
     facts: Facts
     """What it found out, in words and numbers."""
 
+    def status(self) -> StepStatus:
+        """What users read about it."""
+        return StepStatus.model_validate(self.model_dump(include=set(StepStatus.model_fields)))
+
 
 class Manifest(Parameters):
     """Everything about one run, for machines."""
@@ -94,16 +98,13 @@ class Manifest(Parameters):
 
     def outcome(self, cache: Literal["Hit", "Miss"]) -> Outcome:
         """How the run ended that wrote this manifest, as if it had just ended."""
-        status = set(StepStatus.model_fields)
         return Outcome(
             run_key=self.run_key,
             exit_code=self.exit_code,
             gates=self.gates.reason,
             gate_message=self.gates.message,
             cache=cache,
-            steps=tuple(
-                StepStatus.model_validate(step.model_dump(include=status)) for step in self.steps
-            ),
+            steps=tuple(step.status() for step in self.steps),
             targets=self.targets,
             artifacts=self.artifacts,
             metrics=self.metrics,

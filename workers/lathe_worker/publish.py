@@ -1,5 +1,7 @@
-"""Publishing: results first, the manifest after them, the pointer last."""
+"""Publishing: what users load first, reports and manifest after it, the pointer last."""
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -7,12 +9,18 @@ from pydantic import ValidationError
 from lathe_api.v1alpha1.spec import Output
 from lathe_api.v1alpha1.status import ArtifactStatus
 from lathe_steps.base import Artifact
-from lathe_worker.digests import FOLDER_DIGITS
+from lathe_steps.reasons import ExitCode
+from lathe_worker.digests import FOLDER_DIGITS, of_bytes
 from lathe_worker.manifest import LIMIT, NAME, Manifest
-from lathe_worker.store import Progress, Store
+from lathe_worker.records import FileRecord
+from lathe_worker.report import Report, render
+from lathe_worker.report.document import HTML_NAME, JSON_NAME
+from lathe_worker.store import Store
+
+Progress = Callable[[float, str], None]
 
 REJECTED = "rejected/"
-"""Under the output's prefix: what did not pass its gates."""
+"""Under the output's prefix: results that did not pass their gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Place:
 
 
 def find(store: Store, place: Place) -> Manifest | None:
-    """The manifest of a run that is complete already; None when there is none that can be read."""
+    """The manifest of a result that is complete; None when there is none that can be read."""
     if not store.exists(place.uri(NAME)):
         return None
     try:
@@ -52,16 +60,79 @@ def find(store: Store, place: Place) -> Manifest | None:
 
 
 def upload(
-    store: Store, place: Place, target: str, artifact: Artifact, progress: Progress | None = None
+    store: Store, place: Place, finals: Mapping[str, Artifact], progress: Progress
 ) -> tuple[ArtifactStatus, ...]:
-    """Publish a target's files, where nobody looks before there is a manifest."""
+    """Bring each target's files where they belong; none counts before there is a manifest.
+
+    Args:
+        store: Where to.
+        place: The run's folder.
+        finals: What came out, by target.
+        progress: Told the share done, and where to.
+    """
+    total = max(sum(artifact.size for artifact in finals.values()), 1)
+    before, published = 0, []
+    for target, artifact in finals.items():
+        folder = place.uri(f"{target}/")
+        told = _share(progress, before, total, folder)
+        published += [
+            ArtifactStatus(
+                name=one.path.relative_to(artifact.path).as_posix(),
+                target=target,
+                uri=one.object.uri,
+                digest=one.digest,
+                bytes=one.object.size,
+            )
+            for one in store.upload_all(artifact.path, folder, progress=told)
+        ]
+        before += artifact.size
+    return tuple(published)
+
+
+def _share(progress: Progress, before: int, total: int, message: str) -> Callable[[int], None]:
+    return lambda count: progress((before + count) / total, message)
+
+
+def complete(store: Store, place: Place, report: Report) -> Manifest:
+    """Write the report and then the manifest, which makes the result whole."""
+    documents = {JSON_NAME: report.dumped(), HTML_NAME: render(report).encode()}
+    for name, content in documents.items():
+        store.write_bytes(place.uri(name), content)
+    manifest = Manifest(
+        run_key=report.run_key,
+        exit_code=ExitCode.GATE_FAILED if place.rejected else ExitCode.OK,
+        inputs=report.inputs,
+        plan=report.plan,
+        steps=report.steps,
+        targets=report.targets,
+        artifacts=report.artifacts,
+        reports=_records(documents),
+        metrics=report.measured.metrics if report.measured else (),
+        gates=report.gates,
+        summary=report.summary,
+        environment=report.environment,
+        manifest_uri=place.uri(NAME),
+        report_uri=place.uri(HTML_NAME),
+    )
+    store.write_bytes(place.uri(NAME), manifest.dumped())
+    return manifest
+
+
+def point(store: Store, output: Output, manifest: Manifest) -> None:
+    """Let the pointer lead to a result, if the plan asks for one and every gate passed."""
+    if output.publish is None or not manifest.gates.passed:
+        return
+    document = {
+        "schemaVersion": "lathe.dev/pointer/v1",
+        "runKey": manifest.run_key,
+        "manifestURI": manifest.manifest_uri,
+    }
+    content = json.dumps(document, sort_keys=True, indent=1).encode() + b"\n"
+    store.write_bytes(f"{output.uri}{output.publish.pointer}", content)
+
+
+def _records(documents: Mapping[str, bytes]) -> tuple[FileRecord, ...]:
     return tuple(
-        ArtifactStatus(
-            name=one.path.relative_to(artifact.path).as_posix(),
-            target=target,
-            uri=one.object.uri,
-            digest=one.digest,
-            bytes=one.object.size,
-        )
-        for one in store.upload_all(artifact.path, place.uri(f"{target}/"), progress=progress)
+        FileRecord(name=name, digest=of_bytes(content), bytes=len(content))
+        for name, content in documents.items()
     )

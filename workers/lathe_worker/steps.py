@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lathe_api.v1alpha1.status import StepStatus
 from lathe_steps.base import Artifact
 from lathe_steps.toolchains.versions import versions
 from lathe_worker.bench import ApplyStep, Bench, Opened
 from lathe_worker.chain import PlannedStep
 from lathe_worker.digests import Given, step_key
+from lathe_worker.manifest import ManifestStep
 from lathe_worker.progress import Meter
 from lathe_worker.records import Made, Records, StepRecord
 from lathe_worker.workspace import Workspace
@@ -47,15 +47,21 @@ class Finished:
     cache: Literal["Hit", "Miss"]
     artifact: Artifact | None
 
-    def status(self, name: str) -> StepStatus:
-        """What users read about it."""
-        facts = {k: float(v) for k, v in self.record.facts.items() if not isinstance(v, str)}
-        return StepStatus(
+    def told(self, name: str) -> ManifestStep:
+        """What is written down about it."""
+        record = self.record
+        numbers = {k: float(v) for k, v in record.facts.items() if not isinstance(v, str)}
+        return ManifestStep(
             name=name,
             state="Succeeded",
-            seconds=round(self.record.seconds, 3),
+            seconds=round(record.seconds, 3),
             cache=self.cache,
-            metrics=dict(sorted(facts.items())[:MOST_FACTS]),
+            metrics=dict(sorted(numbers.items())[:MOST_FACTS]),
+            kind=record.kind,
+            key=record.key,
+            digest=record.digest,
+            bytes=record.bytes,
+            facts=record.facts,
         )
 
 
@@ -84,10 +90,9 @@ class Steps:
         self._meter = meter
         self._done: dict[str, Finished] = {}
 
-    @property
-    def finished(self) -> Mapping[str, Finished]:
-        """The steps that are done, in the order in which they were."""
-        return self._done
+    def told(self) -> tuple[ManifestStep, ...]:
+        """What is written down about the steps that are done, in the order of the plan."""
+        return tuple(self._done[name].told(name) for name in self._planned if name in self._done)
 
     def finish(self, name: str) -> Finished:
         """Make sure that a step and those before it are done.
@@ -125,7 +130,6 @@ class Steps:
             planned,
             artifact=self._done[after].record.digest if after else self._ground.given.model,
             given=self._ground.given,
-            versions=versions(planned.kind),
         )
 
     def _run(self, planned: PlannedStep) -> Artifact:

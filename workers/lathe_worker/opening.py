@@ -1,0 +1,62 @@
+"""Opening what was fetched: the model and the data sets, before any step runs."""
+
+import shutil
+from collections.abc import Iterable
+
+from lathe_api.plan import Plan
+from lathe_api.v1alpha1.spec import Model
+from lathe_steps.base import TensorSpec
+from lathe_steps.toolchains.source import SourceModel
+from lathe_worker.bench import Bench, DatasetFile, OpenDatasets, Opened, OpenModel
+from lathe_worker.fetch import Fetched, Inputs
+from lathe_worker.workspace import Workspace
+
+
+def open_inputs(plan: Plan, inputs: Inputs, space: Workspace, bench: Bench) -> Opened:
+    """Check the model, then every data set against it.
+
+    What was fetched is taken away: the model is written again in Lathe's own form, the arrays of
+    data sets are unpacked, and nothing should lie in the workspace twice.
+
+    Raises:
+        BadInput: The model or a data set is not what the plan says.
+    """
+    opened = bench.open_model(
+        OpenModel(
+            uri=plan.model.uri,
+            source=_source(plan.model, inputs.model),
+            out=space.fresh("model"),
+        )
+    )
+    if inputs.datasets:
+        bench.open_datasets(
+            OpenDatasets(
+                datasets=tuple(
+                    DatasetFile(ref=ref, file=fetched.path, scratch=space.fresh(f"data-{ref.name}"))
+                    for ref, fetched in inputs.datasets
+                ),
+                inputs=opened.inputs,
+                evaluated=plan.evaluation.dataset if plan.evaluation else None,
+            )
+        )
+    _take_away(inputs.all)
+    return opened
+
+
+def _source(model: Model, fetched: Fetched) -> SourceModel:
+    architecture = model.architecture
+    return SourceModel(
+        format=model.format,
+        path=fetched.path,
+        architecture=architecture.ref if architecture else None,
+        args=architecture.args if architecture else None,
+        inputs=tuple(
+            TensorSpec(declared.name, declared.dtype, declared.shape)
+            for declared in model.inputs or ()
+        ),
+    )
+
+
+def _take_away(fetched: Iterable[Fetched]) -> None:
+    for each in fetched:
+        shutil.rmtree(each.path if each.path.is_dir() else each.path.parent)

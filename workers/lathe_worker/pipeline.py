@@ -1,0 +1,220 @@
+"""A run: plan → fetch → steps → targets → evaluate → publish."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from lathe_api.outcome import Outcome
+from lathe_api.plan import Plan
+from lathe_api.v1alpha1.status import Failure, StepStatus, TargetStatus
+from lathe_steps.base import Artifact
+from lathe_steps.errors import InvalidSpec, Stopped
+from lathe_worker import publish
+from lathe_worker.bench import Bench, Measure
+from lathe_worker.chain import End, chain_of
+from lathe_worker.digests import run_key
+from lathe_worker.environment import environment, features
+from lathe_worker.errors import classify
+from lathe_worker.evaluate import Candidate
+from lathe_worker.fetch import Inputs, fetch
+from lathe_worker.gates import Verdict, judge
+from lathe_worker.manifest import Manifest
+from lathe_worker.measured import Measured
+from lathe_worker.opening import open_inputs
+from lathe_worker.progress import Meter, Reporter
+from lathe_worker.publish import Place
+from lathe_worker.records import Records
+from lathe_worker.report import Report, summary
+from lathe_worker.settings import WorkerSettings
+from lathe_worker.stages import EVALUATE, FETCH, OPEN, PUBLISH, stages
+from lathe_worker.steps import Ground, Steps
+from lathe_worker.store import Store
+from lathe_worker.subprocess_bench import SubprocessBench
+from lathe_worker.workspace import Workspace, workspace
+
+log = logging.getLogger(__name__)
+
+NOT_EXECUTED = "built here but not run here: quality is that of the graph it was built from"
+
+OpenBench = Callable[[WorkerSettings, Path], Bench]
+
+
+def run(
+    plan: Plan,
+    *,
+    store: Store,
+    root: Path,
+    reporter: Reporter,
+    settings: WorkerSettings,
+    bench: OpenBench = SubprocessBench,
+) -> Outcome:
+    """Do what a plan says, and publish what came out.
+
+    Running the same plan again goes on where it was left: finished steps are taken up from
+    storage, and a result that is complete is not made again.
+
+    Args:
+        plan: What to do.
+        store: Reaches the model, the data sets and the output.
+        root: A directory for the workspace, which is taken away afterwards.
+        reporter: Told how far the run is.
+        settings: What the run may use.
+        bench: Opens the toolchains.
+
+    Returns:
+        How the run ended: with an exit code of 0, of 10 when a gate failed, else with a failure.
+        Also when it was interrupted (KeyboardInterrupt): then the failure's reason is Interrupted.
+    """
+    walk = Walk(plan, store, reporter, settings)
+    try:
+        with ExitStack() as stack:
+            space = stack.enter_context(workspace(root, settings.workspace_size))
+            tools = bench(settings, space.fresh("bench"))
+            stack.callback(tools.close)
+            return walk.go(space, tools)
+    except (Exception, KeyboardInterrupt) as error:
+        log.debug("the run stopped", exc_info=True)
+        return walk.stopped(classify(error))
+
+
+class Walk:
+    """One run on its way: what is known so far can be told wherever it ends."""
+
+    def __init__(
+        self, plan: Plan, store: Store, reporter: Reporter, settings: WorkerSettings
+    ) -> None:
+        self.plan = plan
+        self.store = store
+        self.settings = settings
+        self.chain = chain_of(plan, features())
+        self.environment = environment(self.chain.kinds, settings.threads)
+        self.meter = Meter(stages(self.chain), reporter)
+        self.run_key = ""
+        self.steps: Steps | None = None
+        self.start = time.monotonic()
+
+    def go(self, space: Workspace, bench: Bench) -> Outcome:
+        """Walk to the end."""
+        require_allowed(self.plan, self.settings)
+        self.meter.begin(FETCH)
+        inputs = fetch(self.plan, self.store, space, self.meter.advance)
+        given = inputs.given(self.plan)
+        self.run_key = run_key(self.plan, given=given, chain=self.chain)
+        if complete := self._complete():
+            return complete
+        self.meter.begin(OPEN)
+        opened = open_inputs(self.plan, inputs, space, bench)
+        self.steps = Steps(
+            self.chain.steps,
+            Ground(opened, given, self.settings.threads),
+            bench=bench,
+            records=Records(self.store, self.plan.output.uri, self.plan.cache),
+            workspace=space,
+            meter=self.meter,
+        )
+        for step in self.chain.steps:
+            self.steps.finish(step.name)
+        self.meter.begin(EVALUATE)
+        measured = self._measure(self.steps, bench)
+        bench.close()  # nothing may touch what is published
+        self.meter.begin(PUBLISH)
+        return self._complete() or self._publish(self.steps, inputs, measured)
+
+    def _complete(self) -> Outcome | None:
+        """How the run ended that has published the whole result already, if there was one."""
+        found = publish.find(self.store, Place(self.plan.output, self.run_key))
+        return self._end(found, "Hit") if found else None
+
+    def _measure(self, steps: Steps, bench: Bench) -> Measured | None:
+        if self.plan.evaluation is None:
+            return None
+        request = Measure(
+            evaluation=self.plan.evaluation,
+            source=steps.artifact(None),
+            baseline=steps.artifact(self.chain.baseline),
+            candidates=tuple(
+                Candidate(
+                    end.target, steps.artifact(end.graph), steps.artifact(end.final), end.executed
+                )
+                for end in self.chain.ends
+            ),
+            threads=self.settings.threads,
+        )
+        return bench.measure(request, self.meter.advance)
+
+    def _publish(self, steps: Steps, inputs: Inputs, measured: Measured | None) -> Outcome:
+        verdict = judge(self.plan.evaluation, measured)
+        place = Place(self.plan.output, self.run_key, rejected=is_rejected(self.plan, verdict))
+        finals = {end.target: steps.artifact(end.final) for end in self.chain.ends}
+        artifacts = publish.upload(self.store, place, finals, self.meter.advance)
+        seconds = time.monotonic() - self.start
+        report = Report(
+            run_key=self.run_key,
+            finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=seconds,
+            plan=self.plan,
+            inputs=inputs.told(),
+            steps=steps.told(),
+            targets=tuple(target_of(end, finals[end.target]) for end in self.chain.ends),
+            artifacts=artifacts,
+            measured=measured,
+            gates=verdict,
+            summary=summary(self.plan, measured.metrics if measured else (), seconds),
+            environment=self.environment,
+        )
+        return self._end(publish.complete(self.store, place, report), "Miss")
+
+    def _end(self, manifest: Manifest, cache: Literal["Hit", "Miss"]) -> Outcome:
+        publish.point(self.store, self.plan.output, manifest)
+        self.meter.finish("published" if cache == "Miss" else "the result was there already")
+        return manifest.outcome(cache)
+
+    def stopped(self, error: Stopped) -> Outcome:
+        """How the run ended, when it got no further than this."""
+        stage = self.meter.stage
+        done = tuple(step.status() for step in self.steps.told()) if self.steps else ()
+        is_step = any(step.name == stage for step in self.chain.steps)
+        failed = (StepStatus(name=stage, state="Failed"),) if is_step else ()
+        return Outcome(
+            run_key=self.run_key or None,
+            exit_code=error.exit_code,
+            failure=Failure(
+                step=stage,
+                reason=error.reason,
+                exit_code=error.exit_code.value,
+                message=error.message,
+            ),
+            steps=(*(step for step in done if step.name != stage), *failed),
+        )
+
+
+def require_allowed(plan: Plan, settings: WorkerSettings) -> None:
+    """Refuse what the administrator does not allow, as InvalidSpec."""
+    if plan.model.format == "StateDict" and not settings.allow_state_dict:
+        raise InvalidSpec(
+            "spec.model.format: StateDict is not allowed here; store the model as Safetensors, or "
+            "have it allowed"
+        )
+
+
+def is_rejected(plan: Plan, verdict: Verdict) -> bool:
+    """Whether a result is kept from its consumers."""
+    wanted = plan.evaluation is not None and plan.evaluation.on_failure == "Fail"
+    return wanted and not verdict.passed
+
+
+def target_of(end: End, final: Artifact) -> TargetStatus:
+    """What users read about a target."""
+    facts = {name: str(fact) for name, fact in final.facts.items()}
+    return TargetStatus(
+        name=end.target,
+        state="Succeeded",
+        executed=end.executed,
+        message="" if end.executed else NOT_EXECUTED,
+        compute_capability=facts.get("compute_capabilities"),
+        tensorrt_version=facts.get("tensorrt_version"),
+    )
