@@ -48,10 +48,11 @@ def require(say: Callable[[str], None]) -> None:
     if not packages:
         return
     if shutil.which("apt-get") is None:
-        raise MissingError(f"install these Debian packages' like: {', '.join(packages)}")
+        raise MissingError(f"install what these Debian packages hold: {', '.join(packages)}")
     say(f"installing {', '.join(packages)}")
     run("apt-get", "update")
     run(
         *("env", "DEBIAN_FRONTEND=noninteractive"),
-        *("apt-get", "install", "--yes", "--no-install-recommends", *packages),
+        *("apt-get", "install", "--yes", "--no-install-recommends"),
+        *("--option", "DPkg::Lock::Timeout=120", *packages),
     )

@@ -26,7 +26,7 @@ class Stages:
 
     def note(self, text: str) -> None:
         """Prints a detail of the stage that goes on, on a line of its own."""
-        self._write(f"\n    {text}{'':<4}")
+        self._write(f"\n    {text:<56} ")
 
     def total(self, what: str) -> None:
         """Prints the seconds since this began."""
