@@ -47,7 +47,7 @@ def judge(evaluation: Evaluation | None, measured: Measured | None) -> Verdict:
 
     A gate without a target is about every target on which its metric was measured; one that was
     measured nowhere fails as NotEvaluated. A quality gate fails when the drop is larger than the
-    limit, and as InsufficientSamples when its 95 % interval goes beyond the limit and is wider
+    limit, and as InsufficientSamples when its 95% interval goes beyond the limit and is wider
     than the limit itself: then the samples cannot tell a drop of that size, and passing would be
     luck. With maxDrop 0, which no number of samples can show, the samples at hand decide. Sizes
     are exact, and times are judged by their median.
@@ -76,12 +76,12 @@ def _results(gate: Gate, measured: Measured) -> Iterator[GateResult]:
         if metric.name is gate.metric and gate.target in {None, metric.target}
     ]
     if not found:
-        where = f"on {gate.target}" if gate.target else "on any target"
+        where = f"on {gate.target}: it is" if gate.target else "on any target: they are"
         yield GateResult(
             gate=gate,
             target=gate.target,
             failure=Reason.NOT_EVALUATED,
-            message=f"{gate.metric} could not be measured {where}, which is not run here",
+            message=f"{gate.metric} could not be measured {where} not run here",
         )
     for metric in found:
         failure, message = _decide(gate, metric)
@@ -102,8 +102,8 @@ def _drop(metric: MetricStatus, limit: float) -> tuple[Reason | None, str]:
     high = drop if metric.low is None else -metric.low
     said = (
         f"{metric.name} on {metric.target} {_fell(drop)} "
-        f"(95 % interval of the drop {points(low)} to {points(high)} pp), "
-        f"maxDrop allows {points(limit)} pp"
+        f"(95% interval of the drop {points(low)} to {points(high)}pp), "
+        f"maxDrop allows {points(limit)}pp"
     )
     if drop > limit + EXACT:
         return Reason.ACCURACY_BELOW_THRESHOLD, said
@@ -143,7 +143,7 @@ def _speedup(metric: MetricStatus, limit: float) -> tuple[Reason | None, str]:
 
 
 def _fell(drop: float) -> str:
-    return f"fell by {points(drop)} pp" if drop >= 0 else f"rose by {points(-drop)} pp"
+    return f"fell by {points(drop)}pp" if drop >= 0 else f"rose by {points(-drop)}pp"
 
 
 def points(share: float) -> str:

@@ -23,9 +23,7 @@ def summary(plan: Plan, metrics: Sequence[MetricStatus], seconds: float) -> Summ
         metrics: What was measured, on every target.
         seconds: How long the run took.
     """
-    names = [target.name for target in plan.targets]
-    counts = {name: sum(metric.target == name for metric in metrics) for name in names}
-    shown = max(names, key=lambda name: counts[name])
+    shown = shown_target(plan, metrics)
     found = {metric.name: metric for metric in metrics if metric.target == shown}
     quality = [metric for name, metric in found.items() if name in QUALITY]
     return Summary(
@@ -33,9 +31,15 @@ def summary(plan: Plan, metrics: Sequence[MetricStatus], seconds: float) -> Summ
         speedup=speedup(found.get(Metric.LATENCY_P50)),
         quality=f"{quality[0].name} {difference(quality[0].delta or 0.0)}" if quality else None,
         model=PurePosixPath(plan.model.uri).name,
-        targets=",".join(names),
+        targets=",".join(target.name for target in plan.targets),
         duration=duration(seconds),
     )
+
+
+def shown_target(plan: Plan, metrics: Sequence[MetricStatus]) -> str:
+    """The target that stands for the run: the first of those on which most was measured."""
+    names = [target.name for target in plan.targets]
+    return max(names, key=lambda name: sum(metric.target == name for metric in metrics))
 
 
 def change(metric: MetricStatus | None) -> str | None:
@@ -52,7 +56,11 @@ def speedup(metric: MetricStatus | None) -> str | None:
 
 def times(factor: float) -> str:
     """A factor, such as 3.1x or 12x."""
-    return f"{factor:.0f}x" if factor >= _TEN else f"{factor:.1f}x"
+    return f"{_factor(factor)}x"
+
+
+def _factor(factor: float) -> str:
+    return f"{factor:.0f}" if factor >= _TEN else f"{factor:.1f}"
 
 
 def difference(delta: float) -> str:
@@ -79,12 +87,19 @@ def count(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """How long, such as 45s, 12m or 3h20m."""
+    """How long, such as 45s, 1m36s, 12m or 3h20m."""
     if seconds < _MINUTE:
         return f"{seconds:.0f}s"
-    minutes = round(seconds / _MINUTE)
-    hours, rest = divmod(minutes, _MINUTE)
-    return f"{hours}h{rest:02d}m" if hours else f"{minutes}m"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    if minutes < _TEN:
+        return f"{minutes}m{rest:02d}s"
+    hours, minutes = divmod(minutes, _MINUTE)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m"
+
+
+def seconds(value: float) -> str:
+    """How long a step took, such as 0.42 s, 31 s or 12m."""
+    return f"{value:.2g} s" if value < _TEN else duration(value)
 
 
 def milliseconds(value: float) -> str:
@@ -129,6 +144,12 @@ def interval(metric: MetricStatus) -> str:
         return ""
     if metric.name in QUALITY:
         return f"{100 * metric.low:+.1f} to {difference(metric.high)}"
-    if metric.ratio and metric.ratio > 1:
-        return f"{metric.low:.2g} to {metric.high:.2g}x"
-    return f"{1 / metric.high:.2g} to {1 / metric.low:.2g}x" if metric.low else ""
+    low, high = metric.low, metric.high
+    if metric.ratio and metric.ratio < 1:
+        low, high = 1 / (high or 1.0), 1 / (low or 1.0)
+    return f"{_factor(low)} to {times(high)}"
+
+
+def minus(said: str) -> str:
+    """With minus signs instead of hyphens, for print."""
+    return said.replace("-", "\N{MINUS SIGN}")

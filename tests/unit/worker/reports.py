@@ -1,0 +1,157 @@
+"""A report to begin with: pruned, distilled, quantised for a CPU, and built for two GPUs."""
+
+from lathe_api.plan import plan_of
+from lathe_api.v1alpha1.evaluation import Evaluation, Metric
+from lathe_api.v1alpha1.status import ArtifactStatus, MetricStatus, TargetStatus
+from lathe_worker.environment import Environment
+from lathe_worker.gates import judge
+from lathe_worker.manifest import InputRecord, ManifestStep
+from lathe_worker.measured import Measured
+from lathe_worker.report import Report, summary
+from tests.builders import DISTILL, FP16, FUSE, PRUNE, QUANTIZE, a_resource, target
+
+EVALUATION = {
+    "dataset": "val",
+    "metrics": ["Top1", "ArgmaxAgreement", "SizeBytes", "Params", "LatencyP50"],
+    "gates": [
+        {"metric": "Top1", "maxDrop": 0.02},
+        {"metric": "SizeBytes", "target": "cpu", "maxRatio": 0.2},
+        {"metric": "SizeBytes", "target": "rtx", "maxRatio": 1},
+        {"metric": "LatencyP50", "minSpeedup": 1.5},
+    ],
+}
+
+
+def digest(of: str) -> str:
+    return f"sha256:{(of * 64)[:64]}"
+
+
+def step(name: str, kind: str, size: int, seconds: float, **facts: float) -> ManifestStep:
+    return ManifestStep(
+        name=name,
+        state="Succeeded",
+        seconds=seconds,
+        cache="Hit" if kind == "prune" else "Miss",
+        metrics=dict(facts),
+        kind=kind,
+        key="ab" * 32,
+        facts=dict(facts),
+        digest=digest("b"),
+        bytes=size,
+    )
+
+
+def quality(name: Metric, where: str, before: float, after: float, half: float) -> MetricStatus:
+    return MetricStatus(
+        name=name,
+        target=where,
+        input=before,
+        output=after,
+        delta=after - before,
+        low=after - before - half,
+        high=after - before + half,
+        samples=700,
+    )
+
+
+def ratio(
+    name: Metric, where: str, before: float, after: float, spread: float | None = None
+) -> MetricStatus:
+    return MetricStatus(
+        name=name,
+        target=where,
+        input=before,
+        output=after,
+        ratio=after / before,
+        low=after / before * (1 - spread) if spread else None,
+        high=after / before * (1 + spread) if spread else None,
+        samples=812 if spread else None,
+    )
+
+
+METRICS = (
+    quality(Metric.TOP1, "cpu", 0.9686, 0.9629, 0.0085),
+    quality(Metric.ARGMAX_AGREEMENT, "cpu", 1.0, 0.9857, 0.009),
+    ratio(Metric.SIZE_BYTES, "cpu", 1_244_160, 163_840),
+    ratio(Metric.PARAMS, "cpu", 308_394, 153_002),
+    ratio(Metric.LATENCY_P50, "cpu", 0.212, 0.0684, 0.05),
+    quality(Metric.TOP1, "rtx", 0.9686, 0.9657, 0.008),
+    quality(Metric.ARGMAX_AGREEMENT, "rtx", 1.0, 0.99, 0.0075),
+    ratio(Metric.SIZE_BYTES, "rtx", 1_244_160, 812_000),
+    ratio(Metric.PARAMS, "rtx", 308_394, 153_002),
+)
+
+
+def a_report(metrics: tuple[MetricStatus, ...] = METRICS, *, name: str = "digits") -> Report:
+    """The report of a run that measured this."""
+    resource = (
+        a_resource()
+        .named(name)
+        .steps({"name": "halve", **PRUNE}, {"name": "recover", **DISTILL}, FUSE)
+        .targets(
+            target("cpu", "ONNXRuntime", {"name": "int8", **QUANTIZE}),
+            target("rtx", "TensorRTRTX", {"name": "half", **FP16}),
+        )
+        .with_(evaluation=EVALUATION)
+    )
+    plan = plan_of(resource.parsed(), namespace="default", name=name)
+    measured = Measured(dataset="val", samples=700, metrics=metrics, threads=2, load=0.31)
+    return Report(
+        run_key="5f3a9c1e" * 8,
+        finished="2026-11-23T12:34:56Z",
+        seconds=96.0,
+        plan=plan,
+        inputs=(
+            InputRecord(name="model", uri=plan.model.uri, digest=digest("1"), bytes=1_244_160),
+            InputRecord(name="val", uri="s3://data/val.npz", digest=digest("2"), bytes=182_000),
+        ),
+        steps=(
+            step("Input/export", "export", 1_251_000, 4.1),
+            step("halve", "prune", 621_000, 1.8, params=153_002, macs=3_210_000),
+            step("recover", "distill", 621_000, 41.0, params=153_002, loss=0.0312),
+            step("fuse", "fuse", 616_000, 0.4, folded=9),
+            step("export", "export", 618_000, 4.4, largest_difference=2.1e-6),
+            step("cpu/int8", "quantize", 163_840, 6.2, samples=200),
+            step("rtx/half", "convertPrecision", 311_000, 0.6),
+            step("rtx/buildEngine", "buildEngine", 812_000, 11.9),
+        ),
+        targets=(
+            TargetStatus(name="cpu", state="Succeeded"),
+            TargetStatus(
+                name="rtx",
+                state="Succeeded",
+                executed=False,
+                message="built here but not run here: quality is that of the graph it was built from",
+                compute_capability="8.6, 8.9",
+                tensorrt_version="1.7.1",
+            ),
+        ),
+        artifacts=(
+            ArtifactStatus(
+                name="model.onnx",
+                target="cpu",
+                uri="s3://artifacts/digits/5f3a9c1e5f3a9c1e/cpu/model.onnx",
+                digest=digest("3"),
+                bytes=163_840,
+            ),
+            ArtifactStatus(
+                name="model.engine",
+                target="rtx",
+                uri="s3://artifacts/digits/5f3a9c1e5f3a9c1e/rtx/model.engine",
+                digest=digest("4"),
+                bytes=812_000,
+            ),
+        ),
+        measured=measured,
+        gates=judge(Evaluation.model_validate(EVALUATION), measured),
+        summary=summary(plan, metrics, 96.0),
+        environment=Environment(
+            cpu="AMD EPYC 9B45",
+            machine="x86_64",
+            isa=("avx2", "avx512_vnni", "avx_vnni"),
+            threads=2,
+            system="Linux 6.1",
+            python="3.11.7",
+            versions={"lathe": "0.1.0", "torch": "2.15.0", "onnx": "1.23.2"},
+        ),
+    )

@@ -1,0 +1,106 @@
+"""The report as one page for a browser: no scripts, no network, light or dark, fit to print."""
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+
+from lathe_api.v1alpha1.status import ArtifactStatus
+from lathe_worker.report import gates, headline, path, targets, words
+from lathe_worker.report.document import Report
+from lathe_worker.report.html import Content, Markup, element, text
+
+
+def render(report: Report) -> str:
+    """The page; whatever the report says is escaped, so that it can hold no markup of others."""
+    title = f"{report.plan.name}: {headline.sentence(report)}"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", _style()),
+    )
+    body = element(
+        "body",
+        element(
+            "main",
+            headline.section(report),
+            _section("Targets", targets.cards(report)),
+            _section("The path", path.table(report)),
+            _section("Gates", gates.table(report)) if report.gates.results else None,
+            _section("Files", _files(report.artifacts)),
+            _section("How it was done", _facts(report)),
+        ),
+        _footer(report),
+    )
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _style() -> Markup:
+    return Markup(files("lathe_worker.report").joinpath("style.css").read_text(encoding="utf-8"))
+
+
+def _section(title: str, *contents: Content) -> Markup:
+    return element("section", element("h2", title), *contents)
+
+
+def _files(artifacts: Sequence[ArtifactStatus]) -> Markup:
+    rows = [
+        element(
+            "tr",
+            element("td", each.target),
+            element("td", element("code", each.uri), element("code", each.digest, class_="digest")),
+            element("td", words.size(each.bytes), class_="number"),
+        )
+        for each in artifacts
+    ]
+    head = element(
+        "tr",
+        element("th", "Target"),
+        element("th", "Where, and sha256"),
+        element("th", "Size", class_="number"),
+    )
+    return element(
+        "div",
+        element("table", element("thead", head), element("tbody", *rows), class_="files"),
+        class_="wide",
+    )
+
+
+def _facts(report: Report) -> Markup:
+    where, measured = report.environment, report.measured
+    pairs: list[tuple[str, Content]] = [
+        ("Run", element("code", report.run_key, class_="digest")),
+        *((_called(each.name), _object(each.uri, each.digest)) for each in report.inputs),
+        ("Processor", f"{where.cpu} ({where.machine}), {where.threads} threads"),
+        ("Features", ", ".join(where.isa) or "not known"),
+        ("System", f"{where.system}, Python {where.python}"),
+        ("Versions", ", ".join(f"{name} {found}" for name, found in where.versions.items())),
+    ]
+    if measured:
+        busy = f", load {measured.load:.2f} per processor" if measured.load is not None else ""
+        said = f"{measured.samples} samples of {measured.dataset}, {measured.threads} threads{busy}"
+        pairs.append(("Measured on", said))
+    return element("dl", *_definitions(pairs))
+
+
+def _called(name: str) -> str:
+    return "Input model" if name == "model" else f"Data set {name}"
+
+
+def _object(uri: str, digest: str) -> Markup:
+    return text(element("code", uri), element("code", digest, class_="digest"))
+
+
+def _definitions(pairs: Iterable[tuple[str, Content]]) -> Iterable[Markup]:
+    for name, found in pairs:
+        yield element("div", element("dt", name), element("dd", found))
+
+
+def _footer(report: Report) -> Markup:
+    version = report.environment.versions.get("lathe", "")
+    return element(
+        "footer",
+        f"Lathe {version} · finished {report.finished} after {words.duration(report.seconds)} · "
+        "quality is compared sample by sample, latency call by call in turns.",
+    )
