@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lathe_steps.base import Format, Parameters, Rule, Step
+from lathe_steps.base import Artifact, Context, Format, Parameters, Rule, Step
 from lathe_steps.words import Glob, Name
 
 
@@ -62,3 +62,33 @@ class Quantize(Step):
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""
         return (self.calibration.dataset,) if self.calibration else ()
+
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Quantise for the context's runtimes, and check that ONNX Runtime loads the result.
+
+        Facts: samples seen, nodes in 8 bits and operators that stayed in floating point.
+
+        Raises:
+            InvalidSpec: When a runtime does not take what is asked for, when an entry of exclude
+                matches nothing, or when the model is quantised already.
+            BadInput: When the samples do not fit the model.
+            Internal: UnsupportedModel, when the graph cannot be quantised.
+        """
+        from lathe_steps.toolchains.graphs import eight_bits
+        from lathe_steps.toolchains.graphs.calibration import Sampling
+        from lathe_steps.toolchains.graphs.lowering import Asked, form_for
+
+        asked = Asked(self.mode, self.format, self.activations, self.weights, self.reduce_range)
+        form = form_for(asked, context.runtimes)
+        sampling = None
+        if self.calibration is not None:
+            sampling = Sampling(
+                dataset=context.datasets[self.calibration.dataset],
+                samples=self.calibration.samples,
+                method=self.calibration.method,
+                symmetric=form.symmetric,
+            )
+        work = eight_bits.Work(form, sampling, self.per_channel, self.exclude)
+        return eight_bits.quantise(
+            artifact, context.out, work, threads=context.threads, progress=context.progress
+        )

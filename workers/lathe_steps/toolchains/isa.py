@@ -21,8 +21,8 @@ _MATTER = frozenset(
 )
 VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 """x86 instructions that add products of 8-bit numbers without saturating."""
-ARM_DOT = frozenset({"asimddp", "i8mm"})
-"""The same on ARM."""
+ARM = frozenset({"asimd"})
+"""ARM of 64 bits, whose kernels prefer signed activations."""
 
 
 def instruction_sets(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:

@@ -41,14 +41,14 @@ class Session:
         options.log_severity_level = 4
         # idle threads of one session must not spin into the time of another
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        self._errors = _errors()
+        self._refusals = errors()
         try:
             self._session: Any = ort.InferenceSession(
                 str(artifact.main), options, providers=["CPUExecutionProvider"]
             )
-        except self._errors as error:
+        except self._refusals as error:
             raise Internal(
-                f"ONNX Runtime cannot load it: {_first_line(error)}",
+                f"ONNX Runtime cannot load it: {first_line(error)}",
                 reason=Reason.UNSUPPORTED_MODEL,
             ) from error
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
@@ -69,8 +69,8 @@ class Session:
         feed = {s.name: inputs[s.name].astype(s.dtype, copy=False) for s in self.inputs}
         try:
             found: Sequence[np.ndarray] = self._session.run(None, feed)
-        except self._errors as error:
-            raise Internal(f"ONNX Runtime cannot run the model: {_first_line(error)}") from error
+        except self._refusals as error:
+            raise Internal(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
         return {spec.name: array for spec, array in zip(self.outputs, found, strict=True)}
 
 
@@ -138,7 +138,7 @@ def _spec(node: Any) -> TensorSpec:  # noqa: ANN401 - a NodeArg of ONNX Runtime,
     return TensorSpec(node.name, _NUMPY_NAMES.get(kind, kind), shape)
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def errors() -> tuple[type[Exception], ...]:
     """Whatever ONNX Runtime raises: its errors have no base of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -146,5 +146,6 @@ def _errors() -> tuple[type[Exception], ...]:
     return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; ONNX Runtime's go on for many."""
     return str(error).partition("\n")[0]

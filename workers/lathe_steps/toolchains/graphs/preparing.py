@@ -1,0 +1,75 @@
+"""A graph as quantisation wants it: constants folded, layers fused, types of tensors known."""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import onnx
+import onnxruntime as ort
+
+from lathe_steps.base import Artifact
+from lathe_steps.errors import Internal, InvalidSpec
+from lathe_steps.reasons import Reason
+from lathe_steps.toolchains.graphs import files
+from lathe_steps.toolchains.onnx_runtime import errors, first_line
+
+_QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "ConvInteger", "MatMulI")
+
+
+def prepare(artifact: Artifact, out: Path) -> Path:
+    """Write a graph that computes the same with fewer nodes, all of ONNX's own kind.
+
+    Args:
+        artifact: An ONNX artifact.
+        out: A directory for the graph and its weights.
+
+    Returns:
+        The written file.
+
+    Raises:
+        Internal: UnsupportedModel, when ONNX Runtime cannot load it.
+    """
+    plain, inferred = out / "folded.onnx", out / "prepared.onnx"
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(plain)
+    options.log_severity_level = 4
+    if artifact.size > files.INLINE_LIMIT:
+        key = "session.optimized_model_external_initializers_file_name"
+        options.add_session_config_entry(key, "folded.onnx.data")
+    try:
+        ort.InferenceSession(str(artifact.main), options, providers=["CPUExecutionProvider"])
+    except errors() as error:
+        raise Internal(
+            f"ONNX Runtime cannot load it: {first_line(error)}", reason=Reason.UNSUPPORTED_MODEL
+        ) from error
+    onnx.shape_inference.infer_shapes_path(str(plain), str(inferred))
+    return inferred
+
+
+def refuse_quantised(model: onnx.ModelProto, step: str) -> None:
+    """Refuse a graph with 8-bit operators.
+
+    Raises:
+        InvalidSpec: With the name of such a node.
+    """
+    for node in model.graph.node:
+        if node.op_type.startswith(_QUANTISED):
+            raise InvalidSpec(
+                f"{step}: the model is quantised already ({node.name or node.op_type}); leave "
+                "the step out, or start from the model in floating point"
+            )
+
+
+def matching(model: onnx.ModelProto, patterns: tuple[str, ...], field: str) -> list[str]:
+    """Names of the nodes that match any of the patterns, in the graph's order.
+
+    Raises:
+        InvalidSpec: When a pattern matches nothing; with some names that there are.
+    """
+    names = [node.name for node in model.graph.node if node.op_type != "Constant"]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            weighty = [n.name for n in model.graph.node if n.op_type in {"Conv", "Gemm", "MatMul"}]
+            some = ", ".join((weighty or names)[:5])
+            raise InvalidSpec(f"{field}: no node is named {pattern}; there are {some}, …")
+    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]
