@@ -124,7 +124,7 @@ def _started(
             stdout=log,
             stderr=log,
             cwd=folder,
-            env={"HOME": str(folder), "WEED_S3_SSE_KEK_PASSPHRASE": "encrypts nothing of worth"},
+            env={"HOME": str(folder), "WEED_S3_SSE_KEY": "it encrypts nothing of worth"},
         )
     try:
         yield process

@@ -63,6 +63,8 @@ class S3Settings:
         ca_bundle: PEM file of whom to trust instead of the public authorities.
         encryption: How the server encrypts what is written; None as the bucket says.
         connections: How many requests run at a time, for each call of the store.
+        upload_attempts: How often each part of a large upload is tried; with the default and
+            the growing pauses between them, for about a minute.
         connect_timeout: Seconds until a connection stands.
         read_timeout: Seconds without a byte after which a connection counts as broken.
         patience: How long failures without progress are borne.
@@ -76,6 +78,7 @@ class S3Settings:
     ca_bundle: Path | None = None
     encryption: Encryption | None = None
     connections: int = 8
+    upload_attempts: int = 8
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     patience: Patience = PATIENCE

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _MIB: Final = 1024 * 1024
 _SMALL: Final = 4 * _MIB  # up to here a file is sent from memory, by one request
 _PART: Final = 16 * _MIB
-_UPLOAD_ATTEMPTS: Final = 8  # of each part: about a minute with botocore's growing pauses
 
 
 class _Pinned(TypedDict, total=False):
@@ -261,7 +260,7 @@ class S3Store:
 
     @cached_property
     def _uploader(self) -> "S3Client":
-        return client(self._settings, attempts=_UPLOAD_ATTEMPTS)
+        return client(self._settings, attempts=self._settings.upload_attempts)
 
 
 @dataclass(frozen=True, slots=True)
