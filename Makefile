@@ -76,3 +76,15 @@ e2e: sync ## Stories in a local cluster with real pods; needs root on Linux
 .PHONY: control-plane
 control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
 	$(RUN) python -m e2e.localcluster control-plane-build
+
+.PHONY: cluster-up
+cluster-up: sync ## Start the local cluster, or find it running (Linux, root)
+	$(RUN) python -m e2e.localcluster up
+
+.PHONY: cluster-down
+cluster-down: sync ## End the local cluster
+	$(RUN) python -m e2e.localcluster down
+
+.PHONY: images
+images: cluster-up ## Build both images into the local registry; print their names
+	$(RUN) python -m e2e.localcluster images
