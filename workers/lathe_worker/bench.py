@@ -10,6 +10,7 @@ from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.base import Artifact, Parameters, Runtime, TensorSpec
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.toolchains.source import SourceModel
+from lathe_worker.apart import Limits
 from lathe_worker.evaluate import Candidate
 from lathe_worker.measured import Measured
 
@@ -27,6 +28,8 @@ class OpenModel(Parameters):
     """The model in the workspace."""
     out: Path
     """An empty directory."""
+    limits: Limits
+    """What checking it may use."""
 
 
 class Opened(Parameters):

@@ -4,7 +4,6 @@ A request is one line on standard input. Answers go to what was standard output 
 started (see `lathe_worker.wire`). Whatever a toolchain prints goes to standard error.
 """
 
-import argparse
 import logging
 import math
 import os
@@ -89,33 +88,13 @@ def _throttled(send: Callable[[Line], None]) -> Progress:
     return tell
 
 
-def limit(memory: int, cpu: int, file: int) -> None:
-    """Bound what this process may use from now on.
-
-    Args:
-        memory: Bytes that it may allocate.
-        cpu: Seconds of CPU time.
-        file: Bytes of the largest file that it may write.
-    """
-    for kind, most in (
-        (resource.RLIMIT_DATA, memory),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_FSIZE, file),
-    ):
-        _, hard = resource.getrlimit(kind)
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (least, least))
-
-
 def main() -> None:
     """Serve the parent that started this process."""
-    parser = argparse.ArgumentParser(prog="python -m lathe_worker.child")
-    parser.add_argument("--limits", nargs=3, type=int, metavar=("MEMORY", "CPU", "FILE"))
-    arguments = parser.parse_args()
+    logging.basicConfig()
+    for package in ("lathe_worker", "lathe_steps"):
+        logging.getLogger(package).setLevel(sys.argv[1] if len(sys.argv) > 1 else logging.WARNING)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if arguments.limits:
-        limit(*arguments.limits)
-    from lathe_worker.workbench import Workbench  # noqa: PLC0415 - only once limits hold
+    from lathe_worker.workbench import Workbench  # noqa: PLC0415 - serving itself is light
 
     serve(Workbench().handle)
 

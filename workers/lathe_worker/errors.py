@@ -3,6 +3,8 @@
 import errno
 import signal
 
+from lathe_api.outcome import Outcome
+from lathe_api.v1alpha1.status import Failure, StepStatus
 from lathe_steps.errors import BadInput, Internal, Stopped, Transient
 from lathe_steps.reasons import Reason
 
@@ -29,6 +31,25 @@ def classify(error: BaseException) -> Stopped:
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
         return out_of_memory()
     return Internal(f"{type(error).__name__}: {first_line(error)}", reason=Reason.INTERNAL_ERROR)
+
+
+def outcome_of(
+    stopped: Stopped,
+    *,
+    step: str | None = None,
+    run_key: str | None = None,
+    steps: tuple[StepStatus, ...] = (),
+) -> Outcome:
+    """How a run ended that was stopped, and what was known by then."""
+    code = stopped.exit_code
+    return Outcome(
+        run_key=run_key,
+        exit_code=code,
+        failure=Failure(
+            step=step, reason=stopped.reason, exit_code=code.value, message=stopped.message
+        ),
+        steps=steps,
+    )
 
 
 def out_of_memory() -> Stopped:

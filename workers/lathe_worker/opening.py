@@ -7,12 +7,22 @@ from lathe_api.plan import Plan
 from lathe_api.v1alpha1.spec import Model
 from lathe_steps.base import TensorSpec
 from lathe_steps.toolchains.source import SourceModel
+from lathe_worker.apart import Limits
 from lathe_worker.bench import Bench, DatasetFile, OpenDatasets, Opened, OpenModel
 from lathe_worker.fetch import Fetched, Inputs
+from lathe_worker.settings import WorkerSettings
 from lathe_worker.workspace import Workspace
 
+GIB = 1024**3
+MEMORY, MEMORY_PER_BYTE = 4 * GIB, 8
+"""Bytes that may be allocated to check a model: the toolchains', and for each of its bytes."""
+FILE, FILE_PER_BYTE = GIB, 2
+"""Bytes of the largest file that may be written meanwhile."""
 
-def open_inputs(plan: Plan, inputs: Inputs, space: Workspace, bench: Bench) -> Opened:
+
+def open_inputs(
+    plan: Plan, inputs: Inputs, settings: WorkerSettings, space: Workspace, bench: Bench
+) -> Opened:
     """Check the model, then every data set against it.
 
     What was fetched is taken away: the model is written again in Lathe's own form, the arrays of
@@ -26,6 +36,7 @@ def open_inputs(plan: Plan, inputs: Inputs, space: Workspace, bench: Bench) -> O
             uri=plan.model.uri,
             source=_source(plan.model, inputs.model),
             out=space.fresh("model"),
+            limits=limits_of(inputs.model.listed.bytes, settings),
         )
     )
     if inputs.datasets:
@@ -41,6 +52,15 @@ def open_inputs(plan: Plan, inputs: Inputs, space: Workspace, bench: Bench) -> O
         )
     _take_away(inputs.all)
     return opened
+
+
+def limits_of(size: int, settings: WorkerSettings) -> Limits:
+    """What checking a model of so many bytes may use."""
+    return Limits(
+        memory=MEMORY + MEMORY_PER_BYTE * size,
+        cpu=int(settings.open_timeout * settings.threads),
+        file=FILE + FILE_PER_BYTE * size,
+    )
 
 
 def _source(model: Model, fetched: Fetched) -> SourceModel:

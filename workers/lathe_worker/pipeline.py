@@ -10,7 +10,7 @@ from typing import Literal
 
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan
-from lathe_api.v1alpha1.status import Failure, StepStatus, TargetStatus
+from lathe_api.v1alpha1.status import StepStatus, TargetStatus
 from lathe_steps.base import Artifact
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
@@ -18,7 +18,7 @@ from lathe_worker.bench import Bench, Measure
 from lathe_worker.chain import End, chain_of
 from lathe_worker.digests import run_key
 from lathe_worker.environment import environment, features
-from lathe_worker.errors import classify
+from lathe_worker.errors import classify, outcome_of
 from lathe_worker.evaluate import Candidate
 from lathe_worker.fetch import Inputs, fetch
 from lathe_worker.gates import Verdict, judge
@@ -107,7 +107,7 @@ class Walk:
         if complete := self._complete():
             return complete
         self.meter.begin(OPEN)
-        opened = open_inputs(self.plan, inputs, space, bench)
+        opened = open_inputs(self.plan, inputs, self.settings, space, bench)
         self.steps = Steps(
             self.chain.steps,
             Ground(opened, given, self.settings.threads),
@@ -179,15 +179,10 @@ class Walk:
         done = tuple(step.status() for step in self.steps.told()) if self.steps else ()
         is_step = any(step.name == stage for step in self.chain.steps)
         failed = (StepStatus(name=stage, state="Failed"),) if is_step else ()
-        return Outcome(
+        return outcome_of(
+            error,
+            step=stage,
             run_key=self.run_key or None,
-            exit_code=error.exit_code,
-            failure=Failure(
-                step=stage,
-                reason=error.reason,
-                exit_code=error.exit_code.value,
-                message=error.message,
-            ),
             steps=(*(step for step in done if step.name != stage), *failed),
         )
 

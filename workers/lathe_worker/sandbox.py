@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
 
+from lathe_worker.apart import Died
 from lathe_worker.wire import Line, stopped_of
 
 Progress = Callable[[float, str], None]
@@ -37,18 +38,6 @@ KEPT_FAMILIES = (
 """What a child sees of its parent's environment: what toolchains are tuned by, no credentials."""
 
 
-class Died(Exception):  # noqa: N818 - named by what happened
-    """The child ended instead of answering.
-
-    Attributes:
-        returncode: As subprocess gives it: negative for a signal.
-    """
-
-    def __init__(self, returncode: int) -> None:
-        super().__init__(f"it ended with {returncode}")
-        self.returncode = returncode
-
-
 class TookTooLong(Exception):  # noqa: N818 - named by what happened
     """The child did not answer in time; it was killed."""
 
@@ -62,7 +51,7 @@ class Child:
         *,
         home: Path,
         environment: Mapping[str, str],
-        log: IO[bytes] | None = None,
+        output: Path | None = None,
     ) -> None:
         """Start a Python program that serves requests (see `lathe_worker.child.serve`).
 
@@ -70,18 +59,20 @@ class Child:
             command: What follows the interpreter, such as -m lathe_worker.child.
             home: Its working, home and temporary directory.
             environment: Of the parent; it is scrubbed.
-            log: Where its output goes; without it, to the parent's standard error.
+            output: File that what it prints is added to; without it, it goes where the parent's
+                standard error goes.
         """
         own = {"HOME": str(home), "TMPDIR": str(home), "USER": "lathe"}
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=home,
-            env={**scrubbed(environment), **own},
-            start_new_session=True,
-        )
+        with _opened(output) as printed:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-P", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                cwd=home,
+                env={**scrubbed(environment), **own},
+                start_new_session=True,
+            )
         self._ended = False
 
     def ask(
@@ -136,6 +127,10 @@ class Child:
             with suppress(BrokenPipeError):
                 if pipe is not None:
                     pipe.close()
+
+
+def _opened(output: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    return nullcontext() if output is None else output.open("ab")
 
 
 def _lines(pipe: IO[bytes], deadline: float | None) -> Iterator[bytes]:

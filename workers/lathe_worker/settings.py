@@ -47,7 +47,7 @@ class WorkerSettings:
         workspace_size: Most bytes that the workspace may hold; None: what its disk has free.
         open_timeout: Seconds that checking the input model may take.
         environment: Of this process; what toolchains are tuned by is handed on to them.
-        log: File that gets what toolchains print; without it, standard error does.
+        output: File that what toolchains print is added to; None: standard error.
     """
 
     threads: int = field(default_factory=usable_threads)
@@ -55,4 +55,4 @@ class WorkerSettings:
     workspace_size: int | None = None
     open_timeout: float = 900.0
     environment: Mapping[str, str] = field(default_factory=_environment)
-    log: Path | None = None
+    output: Path | None = None

@@ -1,14 +1,16 @@
 """The bench in child processes, which hold no credentials and take nothing along when they die."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from lathe_steps.base import Artifact, Parameters
 from lathe_steps.errors import BadInput, Internal
 from lathe_steps.reasons import Reason
+from lathe_worker.apart import Died
 from lathe_worker.bench import (
     ApplyStep,
     Measure,
@@ -19,69 +21,47 @@ from lathe_worker.bench import (
 )
 from lathe_worker.errors import crashed_on, died
 from lathe_worker.measured import Measured
-from lathe_worker.sandbox import Child, Died, TookTooLong
+from lathe_worker.sandbox import Child, TookTooLong
 from lathe_worker.settings import WorkerSettings
 
-GIB = 1024**3
-OPEN_MEMORY = 4 * GIB
-"""Bytes that may be allocated to open a model, besides MEMORY_PER_BYTE for each of its bytes."""
-MEMORY_PER_BYTE = 8
-OPEN_FILE = GIB
-"""Bytes of the largest file that opening may write, besides FILE_PER_BYTE for each of its bytes."""
-FILE_PER_BYTE = 2
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _ARTIFACT = TypeAdapter(Artifact)
 
 
 class SubprocessBench:
-    """Runs every request in a child process.
+    """Runs requests in one child process, which is started for the first of them."""
 
-    A model that nobody vouches for is opened in a child of its own, with limits. Another child
-    does all the rest, so that toolchains are loaded once.
-    """
-
-    def __init__(self, settings: WorkerSettings, home: Path, log: IO[bytes] | None = None) -> None:
+    def __init__(self, settings: WorkerSettings, home: Path) -> None:
         """Start nothing yet.
 
         Args:
-            settings: Threads, environment and timeouts.
-            home: An empty directory, for what children write besides what they are asked for.
-            log: Where the output of toolchains goes; without it, to standard error.
+            settings: Threads, environment, timeouts, and where toolchains print to.
+            home: An empty directory, for what toolchains write besides what they are asked for.
         """
         self._settings = settings
         self._home = home
-        self._log = log
-        self._worker: Child | None = None
+        self._child: Child | None = None
 
     def open_model(self, request: OpenModel) -> Opened:
         """See `Bench.open_model`."""
-        size = sum(file.stat().st_size for file in _files(request.source.path))
         timeout = self._settings.open_timeout
-        limits = (
-            OPEN_MEMORY + MEMORY_PER_BYTE * size,
-            int(timeout * self._settings.threads),
-            OPEN_FILE + FILE_PER_BYTE * size,
-        )
-        child = self._start("open", "--limits", *(str(most) for most in limits))
         try:
-            answer = child.ask(request.model_dump_json(), timeout=timeout)
+            answer = self._started().ask(request.model_dump_json(), timeout=timeout)
         except Died as error:
-            raise crashed_on(error.returncode, request.uri, Reason.INVALID_MODEL) from None
+            raise died(error.returncode, f"opening {request.uri}") from None
         except TookTooLong:
             raise BadInput(
-                f"{request.uri}: opening it takes longer than {timeout:.0f} s; replace the model",
-                reason=Reason.INVALID_MODEL,
+                f"{request.uri}: opening it takes longer than {timeout:.0f} s; replace the model"
             ) from None
-        finally:
-            child.kill()
         opened = _trusted(Opened.model_validate_json, answer)
         return opened.model_copy(update={"artifact": _below(request.out, opened.artifact)})
 
     def open_datasets(self, request: OpenDatasets) -> None:
         """See `Bench.open_datasets`."""
         try:
-            self._working().ask(request.model_dump_json())
+            self._started().ask(request.model_dump_json())
         except Died as error:
             uris = ", ".join(each.ref.uri for each in request.datasets)
             raise crashed_on(error.returncode, uris, Reason.INVALID_DATASET) from None
@@ -98,36 +78,26 @@ class SubprocessBench:
 
     def close(self) -> None:
         """See `Bench.close`."""
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker = None
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
 
     def _ask(self, request: Parameters, doing: str, progress: Progress) -> str:
         try:
-            return self._working().ask(request.model_dump_json(), progress=progress)
+            return self._started().ask(request.model_dump_json(), progress=progress)
         except Died as error:
             raise died(error.returncode, doing) from None
 
-    def _working(self) -> Child:
-        """The child that keeps data sets open; it is started when it is first needed."""
-        if self._worker is None:
-            self._worker = self._start("work")
-        return self._worker
-
-    def _start(self, name: str, *arguments: str) -> Child:
-        threads = str(self._settings.threads)
-        home = self._home / name
-        home.mkdir(exist_ok=True)
-        return Child(
-            ["-m", "lathe_worker.child", *arguments],
-            home=home,
-            environment={"OMP_NUM_THREADS": threads, **self._settings.environment},
-            log=self._log,
-        )
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    return tuple(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else (path,)
+    def _started(self) -> Child:
+        if self._child is None:
+            threads = str(self._settings.threads)
+            self._child = Child(
+                ["-m", "lathe_worker.child", logging.getLevelName(log.getEffectiveLevel())],
+                home=self._home,
+                environment={"OMP_NUM_THREADS": threads, **self._settings.environment},
+                output=self._settings.output,
+            )
+        return self._child
 
 
 def _trusted(validate: Callable[[str], T], answer: str) -> T:

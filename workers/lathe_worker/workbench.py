@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
@@ -11,13 +12,21 @@ from lathe_steps.base import Artifact, Context, Step
 from lathe_steps.errors import BadInput, Internal, Stopped
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.source import inputs_of, open_source
+from lathe_worker.apart import Died, apart
 from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel
 from lathe_worker.datasets import ArrayDataset, open_dataset, require_apart
-from lathe_worker.errors import classify, first_line
+from lathe_worker.errors import classify, crashed_on, first_line
 from lathe_worker.evaluate import measure
 from lathe_worker.measured import Measured
 
 Progress = Callable[[float, str], None]
+
+PARSERS = {
+    "ONNX": "lathe_steps.toolchains.graphs.untrusted",
+    "Safetensors": "lathe_steps.toolchains.networks.untrusted",
+    "StateDict": "lathe_steps.toolchains.networks.untrusted",
+}
+"""What reads a model, by its format."""
 
 _REQUEST: TypeAdapter[OpenModel | OpenDatasets | ApplyStep | Measure] = TypeAdapter(
     Annotated[
@@ -97,11 +106,20 @@ class Workbench:
 
 
 def open_model(request: OpenModel) -> Opened:
-    """Check a model that nobody vouches for.
+    """Check a model that nobody vouches for, in a process of its own.
 
     Raises:
         BadInput: It is not what it should be; whatever the parsers do not expect is taken as that.
     """
+    import_module(PARSERS[request.source.format])  # once, for the other process and for this one
+    try:
+        answer = apart(lambda: _opened(request).model_dump_json(), request.limits)
+    except Died as error:
+        raise crashed_on(error.returncode, request.uri, Reason.INVALID_MODEL) from None
+    return Opened.model_validate_json(answer)
+
+
+def _opened(request: OpenModel) -> Opened:
     try:
         artifact = open_source(request.source, request.out)
         return Opened(artifact=_finite(artifact), inputs=inputs_of(artifact))
