@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lathe_steps.base import Format, Parameters, Step
+from lathe_steps.base import Artifact, Context, Format, Parameters, Step
 from lathe_steps.words import Quantity, TensorName
 
 ComputeCapability = Annotated[str, Field(max_length=8, pattern=r"^[0-9]+\.[0-9]$")]
@@ -44,3 +44,25 @@ class BuildEngine(Step):
     """How long to search for fast kernels."""
     workspace: Quantity | None = None
     """Most memory that kernels may use as scratch; without it, all of the GPU's."""
+
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Build one engine for the context's runtime.
+
+        Facts: the builder's version and the GPUs that it was built for.
+
+        Raises:
+            InvalidSpec: RuntimeUnavailable, an unknown compute capability, or a profile that does
+                not fit the model.
+            Internal: UnsupportedModel, when the library cannot build the graph.
+        """
+        from lathe_steps.quantities import bytes_of
+        from lathe_steps.toolchains.engines import building
+
+        order = building.Order(
+            runtime=context.runtimes[0].name,
+            compute_capabilities=self.compute_capabilities,
+            profiles=self.profiles,
+            optimization_level=self.optimization_level,
+            workspace=None if self.workspace is None else bytes_of(self.workspace),
+        )
+        return building.build(artifact, context.out, order, progress=context.progress)

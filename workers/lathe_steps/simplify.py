@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from lathe_steps.base import Format, Step
+from lathe_steps.base import Artifact, Context, Format, Step
 
 
 class Simplify(Step):
@@ -10,3 +10,16 @@ class Simplify(Step):
 
     reads: ClassVar = Format.ONNX
     writes: ClassVar = Format.ONNX
+
+    def apply(self, artifact: Artifact, context: Context) -> Artifact:
+        """Simplify, and compare outputs on random inputs.
+
+        Facts: nodes before and after.
+
+        Raises:
+            Internal: ConversionMismatch, when outputs differ; UnsupportedModel, when the graph
+                cannot be simplified.
+        """
+        from lathe_steps.toolchains.graphs import simplifying
+
+        return simplifying.simplify(artifact, context.out, threads=context.threads)

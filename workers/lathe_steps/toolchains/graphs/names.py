@@ -17,12 +17,23 @@ def after_layers(model: onnx.ModelProto) -> None:
     which it was traced; repeated names are numbered.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
-    taken: dict[str, int] = {}
     for node in model.graph.node:
         layer = _owner(node, weights) or _scope(node)
-        name = f"{layer}/{node.op_type}" if layer else node.op_type
-        taken[name] = taken.get(name, 0) + 1
-        node.name = name if taken[name] == 1 else f"{name}_{taken[name]}"
+        node.name = f"{layer}/{node.op_type}" if layer else node.op_type
+    complete(model)
+
+
+def complete(model: onnx.ModelProto) -> None:
+    """Give every node of the main graph a name of its own, in place: names that are, numbered."""
+    taken: set[str] = set()
+    numbers: dict[str, int] = {}
+    for node in model.graph.node:
+        name = wanted = node.name or node.op_type
+        while name in taken:
+            numbers[wanted] = numbers.get(wanted, 1) + 1
+            name = f"{wanted}_{numbers[wanted]}"
+        node.name = name
+        taken.add(name)
 
 
 def _owner(node: onnx.NodeProto, weights: set[str]) -> str:

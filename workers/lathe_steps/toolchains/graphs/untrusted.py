@@ -11,7 +11,7 @@ from lathe_steps.base import Artifact, TensorSpec
 from lathe_steps.errors import BadInput, Stopped
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains import candidates
-from lathe_steps.toolchains.graphs import files
+from lathe_steps.toolchains.graphs import files, names
 from lathe_steps.toolchains.graphs.external import Place, append, place_of
 from lathe_steps.toolchains.onnx_runtime import Session
 from lathe_steps.toolchains.source import SourceModel
@@ -36,6 +36,7 @@ def open_graph(source: SourceModel, out: Path) -> Artifact:
     _check_content(file.name, model)
     _check_external_data(file, model)
     _check_inputs(file.name, files.inputs(model), source.inputs)
+    names.complete(model)
     _write(file, model, out)
     _check_with_onnx(file.name, out / files.MODEL)
     return _checked_by_running(file.name, files.artifact(out))
@@ -155,7 +156,9 @@ def _write(file: Path, model: onnx.ModelProto, out: Path) -> None:
     beside = {place.location for _, place in places}
     size = sum((file.parent / name).stat().st_size for name in {file.name, *beside})
     if size <= files.INLINE_LIMIT:
-        files.write(files.read(file), out)
+        whole = files.read(file)
+        names.complete(whole)
+        files.write(whole, out)
         return
     with (out / files.DATA).open("wb") as target:
         for tensor, place in places:

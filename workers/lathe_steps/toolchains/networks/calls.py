@@ -4,19 +4,16 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from lathe_steps.base import TensorSpec
 from lathe_steps.errors import BadInput
 from lathe_steps.reasons import Reason
+from lathe_steps.toolchains import trials
 
 Tensors = dict[str, torch.Tensor]
-
-_BATCH = 2
-"""Size of a dynamic first axis in samples: not 1, which exporters take for a constant."""
-_SIZES = (64, 224, 299, 32, 16, 8)
-"""Sizes to try for other dynamic axes; small ones are cheap, some networks need large ones."""
 
 
 def call(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Tensors:
@@ -71,36 +68,25 @@ def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], 
 def random_inputs(
     inputs: Sequence[TensorSpec], sizes: Mapping[str, int], *, seed: int = 0
 ) -> Tensors:
-    """Repeatable inputs: normal floats, and integers and booleans that are 0 or 1.
+    """Repeatable inputs, as `trials.random_arrays` makes them."""
+    arrays = trials.random_arrays(inputs, sizes, seed=seed)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
-    Args:
-        inputs: What the model takes.
-        sizes: Size of every dynamic axis.
-        seed: Makes other values of the same shapes.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    made = {}
-    for spec in inputs:
-        shape = [axis if isinstance(axis, int) else sizes[axis] for axis in spec.shape]
-        dtype: torch.dtype = getattr(torch, spec.dtype)
-        if dtype.is_floating_point:
-            made[spec.name] = torch.randn(shape, generator=generator).to(dtype)
-        else:
-            made[spec.name] = torch.randint(0, 2, shape, generator=generator).to(dtype)
-    return made
+
+def arrays_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """The same values as arrays of the same names."""
+    return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
 def workable_sizes(module: nn.Module, inputs: Sequence[TensorSpec]) -> dict[str, int]:
-    """Find sizes of the dynamic axes with which the model runs, the smallest that is usual.
+    """Find sizes of the dynamic axes with which the model runs.
 
     Raises:
-        BadInput: ShapeMismatch, when the model does not take the declared inputs.
+        BadInput: ShapeMismatch, when the model does not take the declared inputs;
+            UnsupportedModel, when it returns no tensor.
     """
-    first = {s.shape[0] for s in inputs if s.shape and isinstance(s.shape[0], str)}
-    rest = {axis for s in inputs for axis in s.shape[1:] if isinstance(axis, str)} - first
     problem: Exception | None = None
-    for size in _SIZES if rest else _SIZES[:1]:
-        sizes = {str(axis): _BATCH for axis in first} | dict.fromkeys(rest, size)
+    for sizes in trials.sizes_to_try(inputs):
         try:
             with torch.no_grad():
                 outputs = call(module, random_inputs(inputs, sizes))
@@ -109,13 +95,12 @@ def workable_sizes(module: nn.Module, inputs: Sequence[TensorSpec]) -> dict[str,
             continue
         if outputs:
             return sizes
-        raise BadInput("model.architecture: the model returns no tensor", reason=_UNSUPPORTED)
+        raise BadInput(
+            "model.architecture: the model returns no tensor", reason=Reason.UNSUPPORTED_MODEL
+        )
     shapes = ", ".join(f"{s.name} {s.dtype}{list(s.shape)}" for s in inputs)
-    first_line = str(problem).partition("\n")[0]
     raise BadInput(
-        f"model.inputs: the architecture does not take {shapes}: {first_line}",
+        f"model.inputs: the architecture does not take {shapes}: "
+        f"{str(problem).partition(chr(10))[0]}",
         reason=Reason.SHAPE_MISMATCH,
     ) from problem
-
-
-_UNSUPPORTED = Reason.UNSUPPORTED_MODEL

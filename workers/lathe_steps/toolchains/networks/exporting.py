@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal
 from lathe_steps.reasons import Reason
+from lathe_steps.toolchains import trials
 from lathe_steps.toolchains.graphs import files, names
 from lathe_steps.toolchains.graphs.comparison import Difference, largest_difference
 from lathe_steps.toolchains.networks import calls
@@ -111,16 +111,15 @@ def check(network: Network, artifact: Artifact, *, tolerance: float, threads: in
     """
     session = Session(artifact, threads)
     sizes = calls.workable_sizes(network.module, network.inputs)
-    first = {s.shape[0] for s in network.inputs if s.shape and isinstance(s.shape[0], str)}
+    first = trials.batch_axes(network.inputs)
     worst = Difference("", 0.0)
     for seed, batch in enumerate((None, *(_EDGES if first else ()))):
-        tried = sizes if batch is None else {**sizes, **dict.fromkeys(map(str, first), batch)}
+        tried = sizes if batch is None else {**sizes, **dict.fromkeys(first, batch)}
         inputs = calls.random_inputs(network.inputs, tried, seed=seed + 1)
         with torch.no_grad():
-            expected = calls.call(network.module, inputs)
-        found = session.run({name: tensor.numpy() for name, tensor in inputs.items()})
-        wanted: dict[str, np.ndarray] = {k: v.numpy() for k, v in expected.items()}
-        worst = max(worst, largest_difference(wanted, found), key=lambda it: it.relative)
+            expected = calls.arrays_of(calls.call(network.module, inputs))
+        found = session.run(calls.arrays_of(inputs))
+        worst = max(worst, largest_difference(expected, found), key=lambda it: it.relative)
     if not worst.relative <= tolerance:
         raise Internal(
             f"the ONNX file differs from torch by {worst.relative:.2g} of the largest value of "

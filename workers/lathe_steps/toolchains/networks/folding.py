@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
@@ -163,8 +162,4 @@ def _outputs(module: nn.Module, inputs: calls.Tensors) -> calls.Tensors:
 
 def _compare(expected: calls.Tensors, module: nn.Module, inputs: calls.Tensors) -> Difference:
     found = _outputs(module, inputs)
-    return largest_difference(_arrays(expected), _arrays(found))
-
-
-def _arrays(tensors: calls.Tensors) -> dict[str, np.ndarray]:
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    return largest_difference(calls.arrays_of(expected), calls.arrays_of(found))

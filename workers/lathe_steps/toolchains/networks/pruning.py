@@ -220,8 +220,7 @@ def _check(
         ) from error
     if expected is None:
         return
-    arrays = [{k: t.numpy() for k, t in tensors.items()} for tensors in (expected, found)]
-    difference = largest_difference(*arrays)
+    difference = largest_difference(calls.arrays_of(expected), calls.arrays_of(found))
     if not difference.relative <= _TOLERANCE:
         raise Internal(
             f"prune: removing channels of {layers}, … changed {difference.output} in another way "
