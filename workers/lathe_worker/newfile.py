@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,9 @@ class NewFile:
     """A file in the making: written at any offset by any thread, then committed or discarded.
 
     Its space is taken at once, so that a full disk is known before the first byte is moved. As a
-    context it discards itself unless it was committed. Nothing is forced to the disk: a workspace
-    does not outlive its node, so there is no crash after which half a file could be found.
+    context it discards itself unless it was committed. A process that is killed leaves no half of
+    a file under the name; nothing is forced to the disk, so what a power failure does to a file
+    is told by its digest.
 
     Every method raises Transient DiskFull, naming the file, when there is no room.
     """
@@ -104,15 +105,13 @@ class NewFile:
         self.discard()
 
 
-def digest_of(path: Path, count: Callable[[int], object] | None = None) -> Digest:
-    """Hash a file, telling `count` about every chunk."""
+def digest_of(path: Path) -> Digest:
+    """Hash a file, in little memory."""
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(CHUNK))
     with on_disk(path), path.open("rb", buffering=0) as file:
         while size := file.readinto(buffer):
             sha256.update(buffer[:size])
-            if count is not None:
-                count(size)
     return f"sha256:{sha256.hexdigest()}"
 
 

@@ -51,22 +51,23 @@ def persist(
     *,
     reached: Callable[[], int] = lambda: 0,
     wait: Callable[[float], object] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
 ) -> Answer:
     """Attempt until there is an answer, or patience ends with MayPass's `stopped`.
 
     `reached` says how far the attempts have come in all: progress renews the patience, since
     a transfer that moves is no failure. Errors other than MayPass go through at once.
     """
-    mark, failures, since = reached(), 0, time.monotonic()
+    mark, failures, since = reached(), 0, now()
     while True:
         try:
             return attempt()
         except MayPass as failure:
             if reached() != mark:
-                mark, failures, since = reached(), 0, time.monotonic()
+                mark, failures, since = reached(), 0, now()
             failures += 1
             pause = failure.patience.pause(failures, random.random())  # noqa: S311 - no secret
-            if time.monotonic() + pause - since > failure.patience.seconds:
+            if now() + pause - since > failure.patience.seconds:
                 raise failure.stopped from failure.__cause__
             _log.warning("%s; trying again in %.1f s", failure.stopped.message, pause)
             wait(pause)
