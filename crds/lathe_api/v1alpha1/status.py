@@ -77,7 +77,10 @@ class Run(Parameters):
     key: Word | None = None
     """Digest of everything that decides the result; the folder of its artifacts."""
     plan: Word | None = None
-    """Digest of the plan, which names the Job."""
+    """Digest of the plan and of the pod that works on it, which names the Job."""
+    restart: Word | None = None
+    """The request to restart that the run answers: the annotation
+    lathe.dev/restart-requested-at."""
     job: Word | None = None
     """The Job's name."""
     attempt: int = 1

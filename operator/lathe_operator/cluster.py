@@ -1,0 +1,347 @@
+"""The cluster, as the operator needs it: a port, and the only door to the Kubernetes client."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
+from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
+from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Written, version_of
+
+Document = dict[str, Any]
+
+SOON = timedelta(seconds=2)
+"""How long the server takes to finish what it has begun, such as a deletion."""
+
+
+class Cluster(Protocol):
+    """Everything that the operator asks of a cluster.
+
+    Every method raises a `Failure` when it could not do what it says: `Rejected`, `Gone`, `Waiting`
+    or `Faulted`. After `Faulted`, it may have been done all the same.
+    """
+
+    async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Written:
+        """Create a Job, unless there is one of that name that the resource `owner` controls.
+
+        Raises:
+            Rejected: When the server refuses it, or the name is somebody else's (`conflict`).
+            Waiting: When a Job of that name is being deleted.
+        """
+
+    async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Written:
+        """Change fields of the spec of the Job of that uid."""
+
+    async def delete_job(self, job: Ref, uid: str) -> None:
+        """Delete the Job of that uid, and its pods; one that is not there is as good."""
+
+    async def has_job(self, job: Ref) -> bool:
+        """Whether the server knows a Job of that name."""
+
+    async def job_uids(self, namespace: str | None) -> frozenset[str]:
+        """The uids of all Jobs of ours, of one namespace or of all."""
+
+    async def try_pod(self, namespace: str, manifest: Manifest) -> None:
+        """Ask whether the server would take a pod; nothing is created.
+
+        Raises:
+            Rejected: With the words of who would refuse it.
+        """
+
+    async def patch_status(self, ref: Ref, uid: str, fields: Manifest) -> Written:
+        """Change fields of the status of the resource of that uid."""
+
+    async def post_event(self, namespace: str, manifest: Manifest) -> None:
+        """Create an Event; one of that name that is there already is as good."""
+
+    async def delete_resource(self, ref: Ref, uid: str) -> None:
+        """Delete the resource of that uid; one that is not there is as good."""
+
+    async def get_lease(self, ref: Ref) -> Lease | None:
+        """Who leads; None while there is no such Lease."""
+
+    async def put_lease(self, ref: Ref, lease: Lease) -> Lease | None:
+        """Write a Lease that nobody has written since it was read; None when somebody has."""
+
+
+class KubernetesCluster:
+    """A real cluster, by the official client without its models: they cost time and memory."""
+
+    def __init__(
+        self, api: client.ApiClient, *, may_write: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Speak through `api`; write nothing but Leases while `may_write` says no."""
+        self._api = api
+        self._may_write = may_write
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, kubeconfig: Path | None = None) -> AsyncIterator["KubernetesCluster"]:
+        """Connect with a kubeconfig, or as the pod that this is, or as kubectl would."""
+        configuration = client.Configuration()
+        await _configure(configuration, kubeconfig)
+        async with client.ApiClient(configuration) as api:
+            api.user_agent = OPERATOR
+            yield cls(api)
+
+    def guarded(self, may_write: Callable[[], bool]) -> "KubernetesCluster":
+        """The same connection, that writes nothing while `may_write` says no."""
+        return KubernetesCluster(self._api, may_write=may_write)
+
+    async def serves_the_resource(self) -> bool:
+        """Whether the CustomResourceDefinition is installed."""
+        try:
+            await self._request("GET", f"/apis/{GROUP}/{VERSION}")
+        except Gone:
+            return False
+        return True
+
+    async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Written:
+        """See `Cluster`."""
+        path = _jobs(namespace)
+        query = {"fieldManager": OPERATOR, "fieldValidation": "Strict"}
+        try:
+            made = await self._write("POST", path, manifest, query=query)
+        except Rejected as rejected:
+            if not rejected.conflict:
+                raise
+            made = await self._request("GET", f"{path}/{manifest['metadata']['name']}")
+            _check_owner(made, owner)
+        return Written(made["metadata"]["uid"], version_of(made))
+
+    async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Written:
+        """See `Cluster`."""
+        body = {"metadata": {"uid": uid}, "spec": spec}
+        return await self._patch(f"{_jobs(job.namespace)}/{job.name}", uid, body)
+
+    async def delete_job(self, job: Ref, uid: str) -> None:
+        """See `Cluster`."""
+        await self._delete(f"{_jobs(job.namespace)}/{job.name}", uid)
+
+    async def has_job(self, job: Ref) -> bool:
+        """See `Cluster`."""
+        try:
+            await self._request("GET", f"{_jobs(job.namespace)}/{job.name}")
+        except Gone:
+            return False
+        return True
+
+    async def job_uids(self, namespace: str | None) -> frozenset[str]:
+        """See `Cluster`."""
+        path = _jobs(namespace) if namespace else "/apis/batch/v1/jobs"
+        query = {"labelSelector": f"{MANAGED}=true", "limit": "500"}
+        uids: set[str] = set()
+        while True:
+            page = await self._request("GET", path, query=query)
+            uids.update(item["metadata"]["uid"] for item in page["items"])
+            query["continue"] = page["metadata"].get("continue") or ""
+            if not query["continue"]:
+                return frozenset(uids)
+
+    async def try_pod(self, namespace: str, manifest: Manifest) -> None:
+        """See `Cluster`."""
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        await self._write("POST", path, manifest, query={"dryRun": "All"})
+
+    async def patch_status(self, ref: Ref, uid: str, fields: Manifest) -> Written:
+        """See `Cluster`."""
+        body = {"metadata": {"uid": uid}, "status": fields}
+        return await self._patch(f"{_resource(ref)}/status", uid, body)
+
+    async def post_event(self, namespace: str, manifest: Manifest) -> None:
+        """See `Cluster`."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+        try:
+            await self._write("POST", path, manifest)
+        except Rejected as rejected:
+            if not rejected.conflict:
+                raise
+
+    async def delete_resource(self, ref: Ref, uid: str) -> None:
+        """See `Cluster`."""
+        await self._delete(_resource(ref), uid)
+
+    async def get_lease(self, ref: Ref) -> Lease | None:
+        """See `Cluster`."""
+        try:
+            return _lease(await self._request("GET", f"{_leases(ref)}/{ref.name}", whole=True))
+        except Gone:
+            return None
+
+    async def put_lease(self, ref: Ref, lease: Lease) -> Lease | None:
+        """See `Cluster`."""
+        body = _lease_manifest(ref, lease)
+        create = lease.version is None
+        method, path = ("POST", _leases(ref)) if create else ("PUT", f"{_leases(ref)}/{ref.name}")
+        try:
+            return _lease(await self._request(method, path, body, whole=True))
+        except Rejected as rejected:
+            if rejected.conflict:
+                return None
+            raise
+
+    async def _patch(self, path: str, uid: str, body: Manifest) -> Written:
+        """Patch the object of that uid.
+
+        Raises:
+            Gone: Also when there is another object of that name.
+        """
+        query = {"fieldManager": OPERATOR}
+        try:
+            made = await self._write("PATCH", path, body, query=query)
+        except Rejected as rejected:
+            raise Gone(rejected.message) if rejected.conflict else rejected from None
+        return Written(uid, version_of(made))
+
+    async def _delete(self, path: str, uid: str) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        try:
+            await self._write("DELETE", path, body)
+        except Gone:
+            return
+        except Rejected as rejected:
+            if not rejected.conflict:  # a conflict: the namesake of what was to be deleted
+                raise
+
+    async def _write(
+        self, method: str, path: str, body: Manifest, *, query: Mapping[str, str] | None = None
+    ) -> Document:
+        if not self._may_write():
+            raise Faulted("this process does not lead any more: nothing is written")
+        return await self._request(method, path, body, query=query)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        whole: bool = False,
+    ) -> Document:
+        """Ask the server, and get its answer: of objects only the metadata, unless asked."""
+        headers = {"Accept": "application/json" if whole else ONLY_METADATA}
+        headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+        serialized = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
+            data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's own
+        except (aiohttp.ClientError, OSError, TimeoutError) as broken:
+            raise Faulted(f"{method} {path}: {broken!r}") from broken
+        document = _document(data)
+        if answer.status >= ERROR:
+            raise failure_of(answer.status, document, answer.headers.get("Retry-After"))
+        return document
+
+
+ONLY_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+MERGE_PATCH = "application/merge-patch+json"
+TIMEOUT = 30.0
+"""Seconds after which a request counts as lost."""
+ERROR = 400
+CONFLICT = 409
+NOT_AN_ANSWER = frozenset({401, 408, 429, *range(500, 600)})
+"""Codes that say nothing about the request itself; an expired token is renewed by and by."""
+
+
+def failure_of(code: int, document: Document, retry_after: str | None) -> Failure:
+    """The failure that an answer means."""
+    message = str(document.get("message") or f"the server answered {code}")
+    seconds = retry_after or (document.get("details") or {}).get("retryAfterSeconds")
+    if code in NOT_AN_ANSWER:
+        if seconds and str(seconds).isdecimal():
+            return Waiting(message, after=timedelta(seconds=int(seconds)))
+        return Faulted(message)
+    if code == 404:  # noqa: PLR2004 - Not Found
+        return Gone(message)
+    return Rejected(message, conflict=code == CONFLICT)
+
+
+def _document(data: bytes) -> Document:
+    try:
+        document = json.loads(data or b"{}")
+    except ValueError:
+        document = {"message": data[:200].decode(errors="replace")}
+    return document if isinstance(document, dict) else {}
+
+
+def _check_owner(made: Document, owner: str) -> None:
+    metadata = made["metadata"]
+    owners = [ref["uid"] for ref in metadata.get("ownerReferences") or () if ref.get("controller")]
+    if owner not in owners:
+        message = f"the name {metadata['name']} is taken by a Job of somebody else: delete that Job"
+        raise Rejected(message, conflict=True)
+    if "deletionTimestamp" in metadata:
+        raise Waiting(f"the Job {metadata['name']} is still being deleted", after=SOON)
+
+
+def _jobs(namespace: str) -> str:
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
+
+
+def _resource(ref: Ref) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{ref.namespace}/{PLURAL}/{ref.name}"
+
+
+def _leases(ref: Ref) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{ref.namespace}/leases"
+
+
+def _lease(document: Document) -> Lease:
+    spec = document["spec"]
+    return Lease(
+        holder=spec.get("holderIdentity") or "",
+        seconds=spec.get("leaseDurationSeconds") or 1,
+        acquired=datetime.fromisoformat(spec["acquireTime"]),
+        renewed=datetime.fromisoformat(spec["renewTime"]),
+        transitions=spec.get("leaseTransitions") or 0,
+        version=document["metadata"]["resourceVersion"],
+    )
+
+
+def _lease_manifest(ref: Ref, lease: Lease) -> Document:
+    metadata: Document = {"name": ref.name, "namespace": ref.namespace}
+    if lease.version is not None:
+        metadata["resourceVersion"] = lease.version
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": {
+            "holderIdentity": lease.holder,
+            "leaseDurationSeconds": lease.seconds,
+            "acquireTime": lease.acquired.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "renewTime": lease.renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "leaseTransitions": lease.transitions,
+        },
+    }
+
+
+async def _configure(configuration: client.Configuration, kubeconfig: Path | None) -> None:
+    """As the pod that this is, unless told otherwise; else as kubectl would."""
+    load_pod: Callable[..., None] = config.load_incluster_config
+    load_file: Callable[..., Awaitable[None]] = config.load_kube_config
+    if kubeconfig is None:
+        try:
+            return load_pod(client_configuration=configuration)
+        except config.ConfigException:
+            return await load_file(client_configuration=configuration)
+    return await load_file(str(kubeconfig), client_configuration=configuration)

@@ -1,0 +1,338 @@
+"""Where a run is: a chain of rules, of which the first that applies decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lathe_api.outcome import Outcome
+from lathe_api.v1alpha1.spec import ModelOptimizationSpec
+from lathe_api.v1alpha1.status import (
+    FINISHED,
+    Condition,
+    ConditionType,
+    Failure,
+    ModelOptimizationStatus,
+    Phase,
+)
+from lathe_operator.decide import pods, times
+from lathe_operator.decide.runs import CurrentRun, is_answered
+from lathe_operator.values import Job, JobEnd, Observed, Pod
+from lathe_steps.reasons import Reason
+
+LAST_WORDS = timedelta(seconds=15)
+"""How much later than its Job's end a pod's may be seen: the two come by different watches."""
+PODLESS = timedelta(seconds=10)
+"""How long a Job may be without a pod before we ask the server why."""
+
+UNBROKEN = frozenset({Reason.ALL_GATES_PASSED, Reason.NO_GATES, Reason.NOT_EVALUATED})
+"""What gates say when none of them failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where a run is, and why.
+
+    Attributes:
+        phase: Where.
+        reason: Why, in one word.
+        message: Why, in a line.
+        outcome: The worker's last word, where there is one.
+        failure: The last failure of an attempt or of the run.
+        ended: When the run ended.
+    """
+
+    phase: Phase
+    reason: Reason
+    message: str
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+    ended: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended."""
+        return self.phase in FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the rules look at."""
+
+    seen: Observed
+    spec: ModelOptimizationSpec
+    run: CurrentRun
+
+    @property
+    def unfinished(self) -> Job | None:
+        """The run's Job, if there is one and it has not ended."""
+        return self.run.job if self.run.job and self.run.job.end is None else None
+
+    @property
+    def live(self) -> Pod | None:
+        """The pod of the present attempt."""
+        return next((pod for pod in reversed(self.run.pods) if pod.end is None), None)
+
+    @property
+    def resumed(self) -> datetime | None:
+        """When the run was last let go on; None where it never was held back."""
+        held = condition(self.seen.status, ConditionType.SUSPENDED)
+        if self.run.said is None or held is None or held.status != "False":
+            return None
+        return times.parsed(held.last_transition_time)
+
+    @property
+    def began(self) -> datetime | None:
+        """When the worker began to run, if it has since the run was last let go on."""
+        starts = [pod.started for pod in self.run.pods if pod.started]
+        return min((at for at in starts if not self.resumed or at >= self.resumed), default=None)
+
+    @property
+    def failures_are_counted(self) -> bool:
+        """Whether the Job has seen its pods' failures, and goes on all the same."""
+        job = self.run.job
+        failed = [p for p in self.run.pods if p.end and p.end.exit_code != 0 and not p.disrupted]
+        return job is not None and not job.failing and job.failed >= len(failed)
+
+    @property
+    def awaits_next_attempt(self) -> bool:
+        """Whether the last attempt failed and the next does not run yet."""
+        return self.live.started is None if self.live else self.failures_are_counted
+
+    @property
+    def is_podless(self) -> bool:
+        """Whether the Job has had no pod for longer than it should take."""
+        job = self.unfinished
+        return (
+            job is not None
+            and not (job.suspended or job.deleting or self.run.pods)
+            and self.seen.now - max(job.created, self.resumed or job.created) >= PODLESS
+        )
+
+
+def condition(status: ModelOptimizationStatus, kind: ConditionType) -> Condition | None:
+    """The condition of that type."""
+    return next((each for each in status.conditions if each.type == kind), None)
+
+
+Rule = Callable[[Look], Situation | None]
+
+
+def of(look: Look) -> Situation:
+    """Say where the run is."""
+    return next(found for rule in RULES if (found := rule(look)))
+
+
+def ended(look: Look) -> Situation | None:
+    """What Kubernetes calls finished is finished, once the pod's last words are there."""
+    job = look.run.job
+    if job is None or job.end is None:
+        return None
+    found = _succeeded(look, job.end) if job.end.succeeded else _failed(look, job.end)
+    too_early = look.seen.now < job.end.time + LAST_WORDS
+    return None if found is None and too_early else found or _without_words(job.end)
+
+
+def _succeeded(look: Look, end: JobEnd) -> Situation | None:
+    """Success needs the worker's word: an exit code alone does not say that anything is there."""
+    pod = pods.newest_success(look.run.pods)
+    outcome = pods.outcome_of(pod) if pod else None
+    if outcome is None:
+        return None
+    where = outcome.manifest_uri or look.spec.output.uri
+    warning = "" if outcome.gates in UNBROKEN else f", although {outcome.gate_message}"
+    return Situation(
+        Phase.SUCCEEDED,
+        Reason.SUCCEEDED,
+        f"published{warning}: see {where}",
+        outcome,
+        attempts_failure(look),
+        end.time,
+    )
+
+
+def _failed(look: Look, end: JobEnd) -> Situation | None:
+    """The cause, rather than the Job's account of how it gave up."""
+    pod = pods.newest_failure(look.run.pods)
+    if end.reason == "DeadlineExceeded":
+        return _final(Reason.DEADLINE_EXCEEDED, end.message, end.time)
+    if pod is None or (failure := pods.failure_of(pod)) is None:
+        return None
+    return Situation(
+        Phase.FAILED, failure.reason, failure.message, pods.outcome_of(pod), failure, end.time
+    )
+
+
+def _without_words(end: JobEnd) -> Situation:
+    """The end of a Job whose pod left nothing that can be read."""
+    if end.succeeded:
+        message = (
+            "the Job completed, but its worker left no readable outcome: look into the output's "
+            "uri, and request a restart, which takes up what is there"
+        )
+        return _final(Reason.JOB_FAILED, message, end.time)
+    reason = {"BackoffLimitExceeded": Reason.BACKOFF_LIMIT_EXCEEDED}.get(end.reason)
+    words = f"the Job failed ({end.reason}): {end.message}"
+    return _final(reason or Reason.JOB_FAILED, words, end.time)
+
+
+def _final(reason: Reason, message: str, ended: datetime) -> Situation:
+    failure = Failure(reason=reason, message=message, time=times.spelled(ended))
+    return Situation(Phase.FAILED, reason, message, None, failure, ended)
+
+
+def cancelled(look: Look) -> Situation | None:
+    """The user ends the run for good."""
+    if not look.spec.run.cancel:
+        return None
+    return Situation(
+        Phase.CANCELLED,
+        Reason.CANCELLED,
+        "cancelled by spec.run.cancel",
+        failure=attempts_failure(look),
+        ended=look.seen.now,
+    )
+
+
+def deleted(look: Look) -> Situation | None:
+    """A missing Job never means "not started": somebody took it away."""
+    if not look.run.lost:
+        return None
+    message = (
+        f"its Job {look.run.name} was deleted before its end was seen: request a restart to go on "
+        "after the last finished step"
+    )
+    return _final(Reason.JOB_DELETED, message, look.seen.now)
+
+
+def suspended(look: Look) -> Situation | None:
+    """The user holds the run back."""
+    if not look.spec.run.suspend:
+        return None
+    return Situation(
+        Phase.SUSPENDED,
+        Reason.SUSPENDED,
+        "held back by spec.run.suspend",
+        failure=attempts_failure(look),
+    )
+
+
+def overdue(look: Look) -> Situation | None:
+    """Its time is over."""
+    limit = deadline(look)
+    if limit is None or look.seen.now < limit:
+        return None
+    run = look.spec.run
+    if look.began:
+        message = f"ran longer than spec.run.activeDeadlineSeconds ({run.active_deadline_seconds})"
+        return _final(Reason.DEADLINE_EXCEEDED, message, look.seen.now)
+    message = (
+        f"did not start within spec.run.pendingDeadlineSeconds ({run.pending_deadline_seconds})"
+    )
+    return _final(Reason.PENDING_DEADLINE_EXCEEDED, message, look.seen.now)
+
+
+def deadline(look: Look) -> datetime | None:
+    """When the run has to have started, or to have ended if it has started."""
+    if look.spec.run.suspend:
+        return None
+    if look.began:
+        return look.began + timedelta(seconds=look.spec.run.active_deadline_seconds)
+    since = _waits_since(look)
+    return since + timedelta(seconds=look.spec.run.pending_deadline_seconds) if since else None
+
+
+def _waits_since(look: Look) -> datetime | None:
+    """Since when a run has been on its way to a node."""
+    if job := look.unfinished:
+        return max(job.created, look.resumed or job.created)
+    told = condition(look.seen.status, ConditionType.RECONCILING)
+    if told is None or told.status != "True" or not is_answered(look.seen):
+        return None
+    return times.parsed(told.last_transition_time)
+
+
+def refused(look: Look) -> Situation | None:
+    """The server does not take the Job, or its pod."""
+    if refusal := look.seen.refusal:
+        reason = Reason.NAME_CONFLICT if refusal.conflict else Reason.ADMISSION_DENIED
+        return Situation(Phase.PENDING, reason, refusal.message)
+    admitted = condition(look.seen.status, ConditionType.ADMITTED)
+    still = look.is_podless and look.run.said and admitted
+    if still and admitted and admitted.reason == Reason.ADMISSION_DENIED:
+        return Situation(Phase.PENDING, Reason.ADMISSION_DENIED, admitted.message)
+    return None
+
+
+def queued(look: Look) -> Situation | None:
+    """A queue decides when it starts."""
+    job = look.run.job
+    waits = job.queued and job.suspended if job else look.spec.scheduling.queue_name is not None
+    if not waits:
+        return None
+    return Situation(
+        Phase.QUEUED,
+        Reason.WAITING_FOR_QUOTA,
+        f"waits for quota in the queue {look.spec.scheduling.queue_name}",
+        failure=attempts_failure(look),
+    )
+
+
+HINDERED = {
+    Reason.UNSCHEDULABLE: "no node takes its pod",
+    Reason.WAITING_FOR_QUOTA: "its pod is held back",
+    Reason.IMAGE_PULL_BACK_OFF: "the worker's image cannot be pulled",
+    Reason.CREATE_CONTAINER_CONFIG_ERROR: "its container cannot be created",
+}
+
+
+def hindered(look: Look) -> Situation | None:
+    """Scheduler or kubelet say what is in the way."""
+    hindrance = look.live.hindrance if look.live else None
+    reason = pods.HINDRANCES.get(hindrance.reason) if hindrance else None
+    if hindrance is None or reason is None:
+        return None
+    return Situation(
+        Phase.PENDING,
+        reason,
+        f"{HINDERED[reason]}: {hindrance.message or hindrance.reason}",
+        failure=attempts_failure(look),
+    )
+
+
+def running(look: Look) -> Situation | None:
+    """A worker runs, or ran a moment ago; between two attempts the run goes on."""
+    if look.began is None:
+        return None
+    failure = attempts_failure(look)
+    if failure is None or not look.awaits_next_attempt:
+        return Situation(Phase.RUNNING, Reason.IN_PROGRESS, "the worker runs", failure=failure)
+    message = f"tries again after a failed attempt ({failure.reason}): see status.lastFailure"
+    return Situation(Phase.RUNNING, Reason.RETRYING, message, failure=failure)
+
+
+def pending(look: Look) -> Situation:
+    """Nothing is wrong; it only takes a moment."""
+    return Situation(
+        Phase.PENDING, Reason.PENDING, "its pod is being started", failure=attempts_failure(look)
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    ended,  # what Kubernetes calls finished stays so, whatever is asked for afterwards
+    cancelled,  # the user's last word comes before everything that is still open
+    deleted,  # before suspended: what is gone cannot be held back
+    suspended,  # time does not count, and nobody is to blame
+    overdue,  # before what it waits for: it has waited long enough
+    refused,  # there is no Job, or no pod, to say more
+    queued,  # no pod is to be expected
+    hindered,  # a pod that needs help
+    running,  # a pod that needs none
+    pending,  # always applies
+)
+
+
+def attempts_failure(look: Look) -> Failure | None:
+    """The last failure of an attempt, once the Job knows of it and has not given up for it."""
+    known = look.seen.status.last_failure if look.run.said else None
+    pod = pods.newest_failure(look.run.pods) if look.failures_are_counted else None
+    return pods.failure_of(pod) if pod else known

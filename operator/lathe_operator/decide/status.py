@@ -1,0 +1,156 @@
+"""Status: one pure function of what was observed, built whole."""
+
+from datetime import timedelta
+from typing import Any
+
+from lathe_api.v1alpha1.spec import ModelOptimizationSpec
+from lathe_api.v1alpha1.status import (
+    ConditionType,
+    ModelOptimizationStatus,
+    Phase,
+    Run,
+    Summary,
+)
+from lathe_api.validation import Invalid
+from lathe_operator.decide import conditions, times
+from lathe_operator.decide.situation import Look, Situation, condition
+from lathe_operator.values import Job, Manifest, Observed
+from lathe_steps.reasons import Reason
+
+
+def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationStatus:
+    """The status of a run.
+
+    Args:
+        look: What was looked at.
+        situation: Where the run is.
+        has_job: Whether its Job exists, or will when this is written.
+    """
+    outcome = situation.outcome
+    seen, run = look.seen, _run(look, situation, has_job=has_job)
+    found = conditions.of(
+        situation,
+        seen.status,
+        seen.resource.generation,
+        seen.now,
+        has_started=_has_started(look, situation),
+    )
+    return ModelOptimizationStatus(
+        observed_generation=seen.resource.generation,
+        phase=conditions.phase_of(found),
+        conditions=found,
+        run=run,
+        steps=outcome.steps if outcome else (),
+        targets=outcome.targets if outcome else (),
+        artifacts=outcome.artifacts if outcome else (),
+        metrics=outcome.metrics if outcome else (),
+        manifest_uri=outcome.manifest_uri if outcome else None,
+        report_uri=outcome.report_uri if outcome else None,
+        last_failure=situation.failure,
+        summary=_summary(look.spec, situation, run),
+    )
+
+
+def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
+    """The status of a resource that cannot be run: it speaks of no run at all."""
+    situation = Situation(Phase.FAILED, Reason.INVALID_SPEC, str(invalid))
+    found = conditions.of(
+        situation, seen.status, seen.resource.generation, seen.now, has_started=False
+    )
+    return ModelOptimizationStatus(
+        observed_generation=seen.resource.generation,
+        phase=conditions.phase_of(found),
+        conditions=found,
+    )
+
+
+def kept(seen: Observed) -> ModelOptimizationStatus:
+    """The status of a run that has ended, after an edit of its policy."""
+    generation = seen.resource.generation
+    told = tuple(
+        each.model_copy(update={"observed_generation": generation})
+        for each in seen.status.conditions
+    )
+    return seen.status.model_copy(update={"observed_generation": generation, "conditions": told})
+
+
+def _has_started(look: Look, situation: Situation) -> bool:
+    """Whether a worker has run: it runs, it left its word, or it had run when the end came."""
+    if situation.phase is Phase.RUNNING or situation.outcome is not None:
+        return True
+    before = condition(look.seen.status, ConditionType.ADMITTED)
+    had = look.run.said is not None and before is not None and before.status == "True"
+    return situation.is_final and (had or look.began is not None)
+
+
+def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
+    said, outcome = look.run.said or Run(), situation.outcome
+    began = times.spelled(look.began) if look.began else None
+    return Run(
+        key=(outcome.run_key if outcome else None) or said.key,
+        plan=look.run.work,
+        job=look.run.name if has_job else None,
+        restart=look.seen.resource.restart or None,
+        attempt=max(said.attempt, _attempt(look.run.job)),
+        start_time=said.start_time or began,
+        completion_time=times.spelled(situation.ended) if situation.ended else None,
+        cache=outcome.cache if outcome else None,
+    )
+
+
+def _attempt(job: Job | None) -> int:
+    """Which pod it is: one more than have failed, unless there will be no other."""
+    if job is None:
+        return 1
+    over = job.failing or (job.end is not None and not job.end.succeeded)
+    return max(1, job.failed if over else job.failed + 1)
+
+
+def _summary(spec: ModelOptimizationSpec, situation: Situation, run: Run) -> Summary:
+    """The printer's columns: what it is about at once, what came out at the end."""
+    told = situation.outcome.summary if situation.outcome else None
+    about = Summary(
+        model=spec.model.uri.rstrip("/").rpartition("/")[2] or None,
+        targets=",".join(target.name for target in spec.targets) or "onnx",
+        duration=_duration(run),
+    )
+    return about.model_copy(
+        update=told.model_dump(exclude_none=True, by_alias=False) if told else {}
+    )
+
+
+def _duration(run: Run) -> str | None:
+    if run.start_time is None or run.completion_time is None:
+        return None
+    return times.duration(times.parsed(run.completion_time) - times.parsed(run.start_time))
+
+
+def seconds(status: ModelOptimizationStatus) -> float | None:
+    """How long the run took, from its first pod's start."""
+    run = status.run
+    if run is None or run.start_time is None or run.completion_time is None:
+        return None
+    length: timedelta = times.parsed(run.completion_time) - times.parsed(run.start_time)
+    return length.total_seconds()
+
+
+def fields(status: ModelOptimizationStatus) -> Manifest:
+    """The merge patch that makes all of our fields what this status says.
+
+    What is not set is null, so that it goes whatever was there. Lists are replaced as wholes, so
+    their items leave out what is not set. `progress` is the worker's, and is not named.
+    """
+    document: dict[str, Any] = status.model_dump(mode="json", exclude={"progress"})
+    return {name: _patched(value) for name, value in document.items()}
+
+
+def _patched(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, list):
+        return [_without_null(item) for item in value] or None
+    return value
+
+
+def _without_null(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    return [_without_null(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,172 @@
+"""The operator's process: wiring, and nothing else."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import kopf
+from pydantic import ValidationError
+
+from lathe_operator import handlers, health, metrics
+from lathe_operator.cluster import KubernetesCluster
+from lathe_operator.errors import Failure
+from lathe_operator.leader import Leadership, LeadershipLost
+from lathe_operator.queue import Queue
+from lathe_operator.reconcile import Reconciler
+from lathe_operator.resync import resync
+from lathe_operator.settings import Settings, identity
+from lathe_operator.values import Ended
+
+logger = logging.getLogger("lathe_operator")
+
+
+class NotInstalled(Exception):  # noqa: N818 - named by what is the matter
+    """The cluster does not know what a ModelOptimization is."""
+
+    def __init__(self) -> None:
+        super().__init__("the cluster does not serve ModelOptimization: `kubectl apply -f crds/`")
+
+
+async def serve(settings: Settings) -> None:
+    """Stand by until this process leads, then work until it is told to stop.
+
+    Raises:
+        NotInstalled: When there is nothing to watch.
+        Exception: When a part of it failed; the next process begins with a fresh view.
+    """
+    watching = asyncio.Event()
+    async with KubernetesCluster.connected() as connection:
+        leadership = Leadership(
+            connection,
+            settings.lease,
+            identity(),
+            duration=settings.lease_duration,
+            retry=settings.lease_retry,
+        )
+
+        def not_ready() -> str | None:
+            begins = leadership.is_held and not watching.is_set()
+            return "the watches have not begun" if begins else None
+
+        async with health.served(settings.host, settings.port, readiness=not_ready):
+            if not await connection.serves_the_resource():
+                raise NotInstalled
+            await leadership.acquire()
+            try:
+                await _lead(settings, connection, leadership, watching)
+            finally:
+                await leadership.release()
+
+
+async def _lead(
+    settings: Settings,
+    connection: KubernetesCluster,
+    leadership: Leadership,
+    watching: asyncio.Event,
+) -> None:
+    """Watch, look and write, until the first part of it ends."""
+    cluster = connection.guarded(lambda: leadership.is_held)
+    view, ages = handlers.IndexView(), handlers.Ages()
+    queue = Queue(Reconciler(view, cluster, settings.policy, on_end=_count).look)
+    _show(view, ages, queue)
+    await _until_one_ends(
+        queue.run(settings.workers),
+        _keep(leadership),
+        resync(
+            view,
+            cluster,
+            queue.add,
+            namespaces=settings.namespaces or (None,),
+            every=timedelta(seconds=settings.resync_seconds),
+        ),
+        # The last: when it ends, it ends every task that began after it.
+        kopf.operator(
+            registry=handlers.registry(queue.add, view, ages),
+            settings=handlers.kopf_settings(),
+            namespaces=settings.namespaces,
+            clusterwide=not settings.namespaces,
+            ready_flag=watching,
+        ),
+    )
+
+
+async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run all parts, in this order; when one ends, end the others, and raise what it raised."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _keep(leadership: Leadership) -> None:
+    """End the process, at once and whatever it does, when another may lead."""
+    try:
+        await leadership.keep()
+    except LeadershipLost as lost:
+        logger.critical("%s: ending at once", lost)
+        logging.shutdown()
+        os._exit(1)
+
+
+def _show(view: handlers.IndexView, ages: handlers.Ages, queue: Queue) -> None:
+    """Let metrics ask for what is only known here."""
+    metrics.count_phases(view.phases)
+    metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+    for kind in handlers.KINDS:
+        metrics.WATCH_AGE.labels(kind).set_function(partial(ages.of, kind))
+
+
+def _count(ended: Ended) -> None:
+    metrics.RUNS.labels(ended.result, ended.reason).inc()
+    if ended.seconds is not None:
+        metrics.RUN_SECONDS.labels(ended.result).observe(ended.seconds)
+
+
+def _log(level: str) -> None:
+    """JSON to stderr; kopf's own account of every event only where somebody debugs."""
+    kopf.configure(log_format=kopf.LogFormat.JSON)
+    logging.getLogger().setLevel(level)
+    if level != "DEBUG":
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+async def _until_told_to_stop(settings: Settings) -> None:
+    """Serve; a SIGTERM before there is anything to end simply ends."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await serve(settings)
+
+
+def main() -> None:
+    """Run the operator; ends with 1 and one line of log when it cannot go on."""
+    try:
+        settings = Settings()
+    except ValidationError as invalid:
+        names = ", ".join(f"LATHE_{error['loc'][0]}".upper() for error in invalid.errors())
+        raise SystemExit(f"these settings are missing or wrong: {names}\n{invalid}") from None
+    _log(settings.log_level)
+    try:
+        with suppress(asyncio.CancelledError):
+            asyncio.run(_until_told_to_stop(settings))
+    except (NotInstalled, Failure) as known:
+        logger.critical("%s", known)
+        raise SystemExit(1) from None
+    except Exception as unknown:
+        logger.critical("the operator ends: the next one begins anew", exc_info=unknown)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Observing: all reads of a look, from what the watches have shown, into one frozen value."""
+
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from lathe_api.v1alpha1.status import ModelOptimizationStatus
+from lathe_api.validation import parse
+from lathe_operator.errors import Faulted
+from lathe_operator.seen import unpacked
+from lathe_operator.values import Observed, Ref, View, Written
+
+
+def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
+    """Gather everything that there is to know about a resource; None where there is none.
+
+    Raises:
+        Faulted: When its status cannot be read. Nothing is decided then: what a decision does not
+            know to be finished, it would do again.
+    """
+    resource = view.resource(ref)
+    if resource is None:
+        return None
+    document, status = unpacked(resource.document)
+    try:
+        said = ModelOptimizationStatus.model_validate(status)
+    except ValidationError as error:
+        raise Faulted(f"the status of {ref} is of another version: {error}") from error
+    jobs = sorted(view.jobs(resource.uid), key=lambda job: (job.created, job.name))
+    return Observed(
+        now=now,
+        resource=resource,
+        document=parse(document),
+        status=said,
+        jobs=tuple(jobs),
+        pods={
+            job.uid: tuple(sorted(view.pods(job.uid), key=lambda pod: (pod.created, pod.name)))
+            for job in jobs
+        },
+    )
+
+
+class OwnWrites:
+    """What we wrote and the watches have not shown yet: until then, a look would see the past.
+
+    This is no state that anything is decided by. A new process begins without it, with a fresh
+    list from the server.
+    """
+
+    def __init__(self, patience: timedelta = timedelta(seconds=30)) -> None:
+        """Wait for a write at most so long: a watch that lost it must not stop the resource."""
+        self._patience = patience
+        self._writes: dict[Ref, list[tuple[Written, datetime]]] = {}
+
+    def note(self, ref: Ref, now: datetime, written: Written) -> None:
+        """Remember a write that belongs to a resource."""
+        self._writes.setdefault(ref, []).append((written, now + self._patience))
+
+    def awaited_until(self, ref: Ref, view: View, now: datetime) -> datetime | None:
+        """When to stop waiting for what is still to come; None when the view is up to date."""
+        open_ends = [
+            (written, until)
+            for written, until in self._writes.pop(ref, [])
+            if until > now and not _is_shown(written, ref, view)
+        ]
+        if not open_ends:
+            return None
+        self._writes[ref] = open_ends
+        return max(until for _, until in open_ends)
+
+
+def _is_shown(written: Written, ref: Ref, view: View) -> bool:
+    resource = view.resource(ref)
+    if resource is None or resource.uid == written.uid:
+        return resource is None or resource.version >= (written.version or 0)
+    job = next((job for job in view.jobs(resource.uid) if job.uid == written.uid), None)
+    if written.version is None:
+        return job is None or job.deleting
+    return job is not None and job.version >= written.version

@@ -1,0 +1,192 @@
+"""From the objects that the watches bring to the few fields that decisions need."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lathe_api.v1alpha1.resource import API_VERSION, KIND
+from lathe_api.v1alpha1.status import FINISHED
+from lathe_operator.decide import names
+from lathe_operator.values import (
+    Hindrance,
+    Job,
+    JobEnd,
+    JobPolicy,
+    Pod,
+    PodEnd,
+    Ref,
+    Resource,
+    version_of,
+)
+
+Body = Mapping[str, Any]
+"""An object as the API server gives it."""
+
+PASSING = frozenset({"ContainerCreating", "PodInitializing"})
+"""What a kubelet says of every container before it starts."""
+NEVER = 2**31 - 1
+"""Stands for a limit that is not set."""
+
+
+def controller_of(body: Body, api_version: str, kind: str) -> str | None:
+    """The uid of the object of that kind that controls this one."""
+    owners = body["metadata"].get("ownerReferences") or ()
+    return next(
+        (
+            owner["uid"]
+            for owner in owners
+            if owner.get("controller")
+            and (owner["apiVersion"], owner["kind"]) == (api_version, kind)
+        ),
+        None,
+    )
+
+
+def resource_seen(body: Body) -> Resource:
+    """What is kept of a resource: all that it says, packed, and what finds it."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    annotations = metadata.get("annotations") or {}
+    phase = str(status.get("phase") or "")
+    generation = int(metadata.get("generation", 0))
+    return Resource(
+        ref=Ref(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        version=version_of(body),
+        generation=generation,
+        restart=str(annotations.get(names.RESTART, "")),
+        deleting="deletionTimestamp" in metadata,
+        phase=phase,
+        finished=phase in FINISHED and status.get("observedGeneration") == generation,
+        document=packed(body),
+    )
+
+
+def packed(body: Body) -> bytes:
+    """The resource without what no decision needs: a quarter of its JSON, a tenth of its dicts."""
+    metadata = body["metadata"]
+    status = {key: each for key, each in (body.get("status") or {}).items() if key != "progress"}
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+        "spec": body.get("spec"),
+        "status": status,
+    }
+    return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), level=1)
+
+
+def unpacked(document: bytes) -> tuple[Body, Body]:
+    """The resource without its status, and its status."""
+    body = json.loads(zlib.decompress(document))
+    return body, body.pop("status")
+
+
+def job_seen(body: Body) -> Job | None:
+    """What is kept of a Job; None for one that no resource of ours controls."""
+    owner = controller_of(body, API_VERSION, KIND)
+    if owner is None:
+        return None
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    return Job(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=version_of(body),
+        owner=owner,
+        work=labels.get(names.WORK, ""),
+        generation=_number(annotations.get(names.GENERATION)),
+        created=_time(metadata["creationTimestamp"]),
+        suspended=bool(spec.get("suspend")),
+        queued=names.QUEUE in labels,
+        policy=_policy(spec),
+        failed=int(status.get("failed") or 0),
+        failing="FailureTarget" in conditions,
+        end=_job_end(conditions),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _policy(spec: Body) -> JobPolicy:
+    return JobPolicy(
+        backoff_limit=int(spec.get("backoffLimit", NEVER)),
+        active_deadline_seconds=int(spec.get("activeDeadlineSeconds", NEVER)),
+        ttl_seconds_after_finished=int(spec.get("ttlSecondsAfterFinished", NEVER)),
+    )
+
+
+def _job_end(conditions: Mapping[str, Body]) -> JobEnd | None:
+    for kind, succeeded in (("Complete", True), ("Failed", False)):
+        if found := conditions.get(kind):
+            return JobEnd(
+                succeeded=succeeded,
+                reason=str(found.get("reason") or kind),
+                message=str(found.get("message") or ""),
+                time=_time(found["lastTransitionTime"]),
+            )
+    return None
+
+
+def pod_seen(body: Body) -> Pod | None:
+    """What is kept of a pod; None for one that no Job controls."""
+    job = controller_of(body, "batch/v1", "Job")
+    if job is None:
+        return None
+    metadata, status = body["metadata"], body.get("status") or {}
+    state = _worker_state(status.get("containerStatuses") or ())
+    conditions = {each["type"]: each for each in status.get("conditions") or ()}
+    ran = state.get("running") or state.get("terminated") or {}
+    disruption = conditions.get("DisruptionTarget") or {}
+    return Pod(
+        name=metadata["name"],
+        job=job,
+        created=_time(metadata["creationTimestamp"]),
+        started=_time(ran["startedAt"]) if ran.get("startedAt") else None,
+        hindrance=_hindrance(state, conditions),
+        end=_pod_end(body, state, conditions),
+        disrupted=disruption.get("status") == "True",
+    )
+
+
+def _worker_state(statuses: Sequence[Body]) -> Body:
+    """The state of the worker's container; empty while the kubelet has none."""
+    found = (each.get("state") for each in statuses if each.get("name") == names.CONTAINER)
+    return next(found, None) or {}
+
+
+def _hindrance(state: Body, conditions: Mapping[str, Body]) -> Hindrance | None:
+    waiting = state.get("waiting") or {}
+    scheduled = conditions.get("PodScheduled") or {}
+    if scheduled.get("status") == "False":
+        waiting = scheduled
+    reason = waiting.get("reason")
+    if not reason or reason in PASSING:
+        return None
+    return Hindrance(str(reason), str(waiting.get("message") or ""))
+
+
+def _pod_end(body: Body, state: Body, conditions: Mapping[str, Body]) -> PodEnd | None:
+    status = body["status"] if body.get("status") else {}
+    if status.get("phase") not in ("Succeeded", "Failed"):
+        return None
+    ended = state.get("terminated") or {}
+    changes = [
+        str(c["lastTransitionTime"]) for c in conditions.values() if c.get("lastTransitionTime")
+    ]
+    last = max(changes, default=body["metadata"]["creationTimestamp"])
+    return PodEnd(
+        exit_code=ended.get("exitCode"),
+        reason=str(status.get("reason") or ended.get("reason") or "unknown"),
+        message=str(ended.get("message") or status.get("message") or ""),
+        time=_time(ended.get("finishedAt") or last),
+    )
+
+
+def _number(text: object) -> int:
+    return int(text) if isinstance(text, str) and text.isdecimal() else 0
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

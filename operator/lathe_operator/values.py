@@ -1,0 +1,367 @@
+"""The frozen values that pass between the rooms: what was seen, what is decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from lathe_api.v1alpha1.resource import ModelOptimization
+from lathe_api.v1alpha1.status import ModelOptimizationStatus
+from lathe_api.validation import Invalid
+
+Manifest = Mapping[str, Any]
+"""A Kubernetes object as JSON has it."""
+
+OPERATOR = "lathe-operator"
+"""Field manager and reporting controller: who wrote it."""
+MANAGED = "lathe.dev/managed"
+"""Label of every object that we create; watches and lists select by it."""
+
+
+def version_of(body: Manifest) -> int:
+    """An object's resourceVersion as a number, which grows with every write; 0 if it is none."""
+    text = str(body["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdecimal() else 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """An object's place: enough to find it, not enough to tell it from its namesake of tomorrow."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl and logs spell it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the administrator decided for all resources.
+
+    Attributes:
+        worker_image: Image of workers whose resource names none.
+        worker_service_account: ServiceAccount of workers whose resource names none; None: the
+            namespace's `default`, which has no rights.
+        allow_state_dict: Whether models of the format StateDict are taken.
+        allowed_images: Patterns (`*` is any run of characters) of the images that a resource may
+            name; empty: every image.
+    """
+
+    worker_image: str
+    worker_service_account: str | None = None
+    allow_state_dict: bool = False
+    allowed_images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What the index keeps of a resource.
+
+    Attributes:
+        ref: Its place.
+        uid: Tells it from its namesakes.
+        version: The server's resourceVersion; grows with every write, 0 where it is no number.
+        generation: Grows with every change of the spec.
+        restart: The user's request to run again, a word that means nothing but itself.
+        deleting: Whether it is on its way out.
+        phase: What its status says, for metrics.
+        finished: Whether that is the end of its run.
+        document: The resource as JSON, without what no decision needs.
+    """
+
+    ref: Ref
+    uid: str
+    version: int
+    generation: int
+    restart: str
+    deleting: bool
+    phase: str
+    finished: bool
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a Job ended, as its conditions say."""
+
+    succeeded: bool
+    reason: str
+    message: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobPolicy:
+    """Limits of a Job, by the names that Kubernetes has for them."""
+
+    backoff_limit: int
+    active_deadline_seconds: int
+    ttl_seconds_after_finished: int
+
+    def fields(self) -> dict[str, int]:
+        """The part of a Job's spec that says so."""
+        return {
+            "backoffLimit": self.backoff_limit,
+            "activeDeadlineSeconds": self.active_deadline_seconds,
+            "ttlSecondsAfterFinished": self.ttl_seconds_after_finished,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the index keeps of a Job of ours.
+
+    Attributes:
+        name: Its name.
+        uid: Its uid, which its pods' owner references carry.
+        version: The server's resourceVersion; grows with every write.
+        owner: The uid of the resource that it works for.
+        work: Digest of the work that it was made for.
+        generation: Generation of the spec that it was made for.
+        created: When it was created.
+        suspended: Whether it is held back, by us or by a queue.
+        queued: Whether a queue decides when it starts.
+        policy: Those of its limits that may change while it works.
+        failed: Pods that it counts as failed; disrupted ones it does not count.
+        failing: Whether it has given up, although not all of its pods are gone.
+        end: How it ended; None while it has not.
+        deleting: Whether it is on its way out.
+    """
+
+    name: str
+    uid: str
+    version: int
+    owner: str
+    work: str
+    generation: int
+    created: datetime
+    suspended: bool
+    queued: bool
+    policy: JobPolicy
+    failed: int
+    failing: bool
+    end: JobEnd | None
+    deleting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """What keeps a pod from running, in the words of scheduler or kubelet."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodEnd:
+    """How a pod ended.
+
+    Attributes:
+        exit_code: The worker's; None when it never ran, or nobody knows.
+        reason: The kubelet's word, such as OOMKilled or Evicted.
+        message: The worker's termination message, or else the kubelet's words.
+        time: When.
+    """
+
+    exit_code: int | None
+    reason: str
+    message: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What the index keeps of a pod of a Job of ours.
+
+    Attributes:
+        name: Its name.
+        job: The uid of the Job that controls it.
+        created: When it was created.
+        started: When its worker began to run; None while it has not.
+        hindrance: What keeps it from running, where somebody said so.
+        end: How it ended; None while it has not.
+        disrupted: Whether the cluster took it away: eviction, preemption, a lost node.
+    """
+
+    name: str
+    job: str
+    created: datetime
+    started: datetime | None
+    hindrance: Hindrance | None
+    end: PodEnd | None
+    disrupted: bool
+
+
+class View(Protocol):
+    """What the watches have shown: a memory that is a moment behind the server, never ahead."""
+
+    def resource(self, ref: Ref) -> Resource | None:
+        """The resource of that name."""
+
+    def jobs(self, owner: str) -> tuple[Job, ...]:
+        """Jobs that the resource of that uid controls."""
+
+    def pods(self, job: str) -> tuple[Pod, ...]:
+        """Pods that the Job of that uid controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the server said when it refused what the last decision asked for."""
+
+    conflict: bool
+    """Whether the name is taken by an object of somebody else."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look: everything that a decision is made of.
+
+    Attributes:
+        now: The time of the look, in UTC.
+        resource: What identifies the resource.
+        document: The resource, or every reason why it is none.
+        status: What the last decision wrote.
+        jobs: Its Jobs, oldest first.
+        pods: Pods of each Job by the Job's uid, oldest first.
+        refusal: Set when this is the second decision of a look.
+    """
+
+    now: datetime
+    resource: Resource
+    document: ModelOptimization | Invalid
+    status: ModelOptimizationStatus
+    jobs: tuple[Job, ...] = ()
+    pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Create a Job; where there is one of that name and of this resource, that is as good."""
+
+    manifest: Manifest
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchJob:
+    """Change fields of a Job's spec: hold it back, let it go on, give it another limit."""
+
+    name: str
+    uid: str
+    spec: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete a Job and its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmGone:
+    """Do nothing that follows unless the server, too, knows no Job of that name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TryPod:
+    """Ask the server, without creating anything, whether it would take the Job's pod."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class PostEvent:
+    """Say that something happened; where it was said before, that is as good."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class PatchStatus:
+    """Make every field of status but `progress` what the decision says."""
+
+    uid: str
+    fields: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResource:
+    """Delete the resource itself, with everything that it owns."""
+
+    uid: str
+
+
+Action = (
+    CreateJob
+    | PatchJob
+    | DeleteJob
+    | ConfirmGone
+    | TryPod
+    | PostEvent
+    | PatchStatus
+    | DeleteResource
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write of ours, as the watches will show it.
+
+    Attributes:
+        uid: Of the object.
+        version: Its resourceVersion since then; None when it is gone.
+    """
+
+    uid: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that this decision calls ended, for metrics."""
+
+    result: str
+    reason: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be made true, in this order, and when to look again if nothing happens."""
+
+    actions: tuple[Action, ...] = ()
+    again: timedelta | None = None
+    ended: Ended | None = None
+
+
+NOTHING = Decision()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who leads, and until when.
+
+    Attributes:
+        holder: Identity of the leader; empty: nobody.
+        seconds: How long it leads without renewing.
+        acquired: When it began to lead.
+        renewed: When it last said so.
+        transitions: How often the leader has changed.
+        version: The server's resourceVersion; None for a Lease that is to be created.
+    """
+
+    holder: str
+    seconds: int
+    acquired: datetime
+    renewed: datetime
+    transitions: int = 0
+    version: str | None = None
