@@ -38,7 +38,8 @@ class Stage:
 class Meter:
     """Turns what one stage says into the progress of the whole run.
 
-    Stages begin in the given order; one that is not begun counts as done when a later one begins.
+    A stage that was not begun counts as done when a later one begins. Going back to an earlier
+    stage, whose result was lost, does not lower the figure.
     """
 
     def __init__(self, stages: Sequence[Stage], reporter: Reporter) -> None:
@@ -56,7 +57,7 @@ class Meter:
     def begin(self, name: str, message: str = "") -> None:
         """Say that a stage begins."""
         names = [stage.name for stage in self._stages]
-        self._index = names.index(name, self._index)
+        self._index = names.index(name)
         self.advance(0.0, message)
 
     def advance(self, share: float, message: str = "") -> None:

@@ -1,6 +1,7 @@
 """Versions of what a step runs, for keys of caches; nothing is imported to find them."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 _TORCH = ("torch", "torchvision", "safetensors")
@@ -19,6 +20,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@cache
 def versions(kind: str) -> Mapping[str, str]:
     """Versions by distribution of what a kind of step runs, of those that are installed.
 

@@ -1,0 +1,123 @@
+"""A bench without toolchains: models are small files of text, and steps say what went in."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lathe_api.v1alpha1.evaluation import Metric
+from lathe_api.v1alpha1.status import MetricStatus
+from lathe_steps.base import Artifact, Format, TensorSpec
+from lathe_steps.build_engine import BuildEngine
+from lathe_steps.errors import BadInput
+from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel, Progress
+from lathe_worker.measured import Measured
+from lathe_worker.settings import WorkerSettings
+
+GARBAGE = b"garbage"
+FILES = {
+    Format.TORCH: ("model.safetensors", "architecture.json"),
+    Format.ONNX: ("model.onnx",),
+    Format.ENGINE: ("model.engine",),
+}
+INPUTS = (TensorSpec("x", "float32", ("batch", 1, 8, 8)),)
+
+
+@dataclass
+class FakeBench:
+    """Does everything at once, and remembers what it was asked for.
+
+    Attributes:
+        applied: Names of the steps that ran.
+        stops: What is raised at a step instead.
+        ratio: Size and latency of every result over the input's.
+        drop: By how much the quality of every result fell.
+        random: Makes the results of a bench differ from another's, as training may.
+    """
+
+    applied: list[str] = field(default_factory=list)
+    stops: Mapping[str, BaseException] = field(default_factory=dict)
+    ratio: float = 0.5
+    drop: float = 0.0
+    random: str = ""
+    closed: bool = False
+    _samples: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, _settings: WorkerSettings, _home: Path) -> "FakeBench":
+        """Be opened by a run."""
+        return self
+
+    def open_model(self, request: OpenModel) -> Opened:
+        files = [request.source.path]
+        if request.source.path.is_dir():
+            files = sorted(file for file in request.source.path.rglob("*") if file.is_file())
+        content = b"".join(file.read_bytes() for file in files)
+        if content == GARBAGE:
+            raise BadInput(f"{request.uri}: it is garbage")
+        is_onnx = request.source.format == "ONNX"
+        artifact = _written(request.out, Format.ONNX if is_onnx else Format.TORCH, content.hex())
+        return Opened(artifact=artifact, inputs=request.source.inputs or INPUTS)
+
+    def open_datasets(self, request: OpenDatasets) -> None:
+        for each in request.datasets:
+            self._samples[each.ref.name] = each.file.read_text()
+            (each.scratch / "0.npy").write_bytes(b"")
+
+    def apply(self, request: ApplyStep, progress: Progress) -> Artifact:
+        progress(0.5, "half of it")
+        if stop := self.stops.get(request.name):
+            raise stop
+        self.applied.append(request.name)
+        step = request.entry if isinstance(request.entry, BuildEngine) else request.entry.step
+        samples = [self._samples[name] for name in step.dataset_names()]
+        went_in = (
+            f"{request.artifact.main.read_text()} {step.model_dump_json()} {samples} "
+            f"{request.seed} {self.random}"
+        )
+        progress(1.0, "all of it")
+        content = hashlib.sha256(went_in.encode()).hexdigest()
+        return _written(request.out, step.writes, content, {"params": 100.0, "note": "a word"})
+
+    def measure(self, request: Measure, progress: Progress) -> Measured:
+        progress(1.0, "measured")
+        gates = (gate.metric for gate in request.evaluation.gates)
+        wanted = dict.fromkeys((*request.evaluation.metrics, *gates))
+        metrics = (
+            self._metric(name, candidate.target)
+            for candidate in request.candidates
+            for name in wanted
+            if candidate.executed or name is not Metric.LATENCY_P50
+        )
+        return Measured(
+            dataset=request.evaluation.dataset,
+            samples=1000,
+            metrics=tuple(metrics),
+            threads=request.threads,
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _metric(self, name: Metric, target: str) -> MetricStatus:
+        if name in {Metric.TOP1, Metric.ARGMAX_AGREEMENT}:
+            return MetricStatus(
+                name=name,
+                target=target,
+                input=1.0,
+                output=1.0 - self.drop,
+                delta=-self.drop,
+                low=-self.drop,
+                high=-self.drop,
+                samples=1000,
+            )
+        return MetricStatus(
+            name=name, target=target, input=100.0, output=100.0 * self.ratio, ratio=self.ratio
+        )
+
+
+def _written(
+    out: Path, form: Format, content: str, facts: Mapping[str, float | int | str] | None = None
+) -> Artifact:
+    for name in FILES[form]:
+        (out / name).write_text(content)
+    return Artifact(form, out, FILES[form][:1], facts or {})
