@@ -68,7 +68,8 @@ def apart(do: Callable[[], str], limits: Limits) -> str:
     with os.fdopen(read, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(pid, 0)
-    if code := os.waitstatus_to_exitcode(status):
+    code = os.waitstatus_to_exitcode(status)
+    if code or not said:
         raise Died(code)
     line = Line.model_validate_json(said)
     if line.stopped:
