@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lathe_steps.base import Artifact, TensorSpec
@@ -24,6 +26,9 @@ _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 class Session:
     """An ONNX artifact, loaded by ONNX Runtime for the CPU.
 
+    A model in bfloat16, which CPUs have no kernels for, computes in 32 bits with its rounded
+    weights.
+
     Attributes:
         inputs: What it takes; a dynamic axis has a name.
         outputs: What it gives, in the model's order.
@@ -43,9 +48,7 @@ class Session:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self._refusals = errors()
         try:
-            self._session: Any = ort.InferenceSession(
-                str(artifact.main), options, providers=["CPUExecutionProvider"]
-            )
+            self._session: Any = _opened(artifact, options)
         except self._refusals as error:
             raise Internal(
                 f"ONNX Runtime cannot load it: {first_line(error)}",
@@ -115,6 +118,22 @@ def interleaved_latencies(
             taken[name] += _burst(sessions[name], feeds[name], clock)
         order.reverse()
     return taken
+
+
+def _opened(artifact: Artifact, options: Any) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
+    import onnxruntime as ort
+
+    providers = ["CPUExecutionProvider"]
+    try:
+        return ort.InferenceSession(str(artifact.main), options, providers=providers)
+    except errors():
+        from lathe_steps.toolchains.graphs import files, widening
+
+        if not widening.holds_bfloat16(files.read(artifact.main, weights=False)):
+            raise
+        with TemporaryDirectory() as folder:
+            wide = widening.widened(artifact.main, Path(folder))
+            return ort.InferenceSession(str(wide), options, providers=providers)
 
 
 def _burst(

@@ -1,6 +1,6 @@
 """ONNX files: read without their weights, written with external data where that is needed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -55,7 +55,7 @@ def write(model: onnx.ModelProto, out: Path) -> tuple[str, ...]:
     return (MODEL, DATA)
 
 
-def artifact(out: Path, facts: dict[str, float | int | str] | None = None) -> Artifact:
+def artifact(out: Path, facts: Mapping[str, float | int | str] | None = None) -> Artifact:
     """The artifact that was written to `out`."""
     entry = tuple(name for name in (MODEL, DATA) if (out / name).exists())
     return Artifact(Format.ONNX, out, entry, facts or {})

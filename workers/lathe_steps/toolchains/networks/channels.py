@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from lathe_steps.errors import Internal
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.networks import calls
 from lathe_steps.toolchains.networks.budget import Cut, Side
+from lathe_steps.toolchains.networks.shuffles import DependencyGraph
 
 _IMPORTANCE = {
     "L1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
@@ -21,7 +23,9 @@ _IMPORTANCE = {
     "BNScale": tp.importance.BNScaleImportance,
     "Random": tp.importance.RandomImportance,
 }
-_ACROSS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.MultiheadAttention)
+_FIXED = (tp.ops.OPTYPE.OUTPUT, tp.ops.OPTYPE.MHA)
+"""What takes or gives a fixed number of channels."""
+_ACROSS = (nn.LayerNorm, nn.GroupNorm)
 """Modules that mix channels without weights for each pair of them."""
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -62,10 +66,9 @@ class Dependencies:
     def __init__(self, module: nn.Module, inputs: calls.Tensors) -> None:
         self._module = module
         self._names = {child: name for name, child in module.named_modules()}
-        self._graph = tp.DependencyGraph()
+        self._graph = DependencyGraph()
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it speaks to programmers
+            with _quiet():
                 self._graph.build_dependency(
                     module,
                     example_inputs=inputs,
@@ -83,8 +86,9 @@ class Dependencies:
     def groups(self, importance: str, ignored: Sequence[nn.Module]) -> Iterator[ChannelGroup]:
         """Every group that may be pruned, with the importance of its units.
 
-        Groups that reach an output of the model or an ignored layer are left out, and so are
-        those whose importance is undefined.
+        Groups that reach an output of the model, an ignored layer, a reshape that rearranges
+        channels, or the heads of an attention are left out, and so are those whose importance is
+        undefined.
         """
         score = _IMPORTANCE[importance]()
         found = self._graph.get_all_groups(
@@ -92,7 +96,8 @@ class Dependencies:
             root_module_types=[*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear],
         )
         for group in found:
-            if any(dep.target.type == tp.ops.OPTYPE.OUTPUT for dep, _ in group):
+            targets = {dep.target for dep, _ in group}
+            if targets & self._graph.ends or any(t.type in _FIXED for t in targets):
                 continue
             scores = score(group)
             if scores is not None:
@@ -127,7 +132,8 @@ class Dependencies:
     def taken_inputs(self, root: str, channels: list[int]) -> Mapping[str, list[int]]:
         """The input channels, by layer with weights for them, that go with some channels."""
         layer = self._module.get_submodule(root)
-        group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
+        with _quiet():
+            group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
         return {
             self._names[dep.target.module]: list(indices)
             for dep, indices in group
@@ -137,12 +143,21 @@ class Dependencies:
     def remove(self, root: str, channels: list[int]) -> None:
         """Remove channels of a layer, and whatever depends on them."""
         layer = self._module.get_submodule(root)
-        group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
-        if self._graph.check_pruning_group(group):
-            group.prune()
+        with _quiet():
+            group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
+            if self._graph.check_pruning_group(group):
+                group.prune()
 
     def _out_of(self, layer: nn.Module) -> Any:  # noqa: ANN401
         return self._graph.get_pruner_of_module(layer).prune_out_channels
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch-pruning's advice to programmers from users' terminals."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _marked(outputs: calls.Tensors) -> list[torch.Tensor]:
