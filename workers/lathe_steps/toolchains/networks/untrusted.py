@@ -45,27 +45,34 @@ def open_network(source: SourceModel, out: Path) -> Artifact:
 
 
 def _read_safetensors(file: Path) -> Tensors:
-    with file.open("rb") as stream:
-        begins = stream.read(len(_ZIP))
-    if begins == _ZIP or begins[:1] == _PICKLE:
-        raise BadInput(
-            f"{file.name}: it is a torch file, not safetensors; store it with "
-            "safetensors.torch.save_file",
-            reason=Reason.UNSAFE_MODEL,
-        )
     try:
         torch_files.read_header(file)
         return load_file(file)
     except (ValueError, SafetensorError) as error:
+        # Asked only now: the length of a sound header may begin as a pickle does.
+        if _looks_like_torch(file):
+            raise BadInput(
+                f"{file.name}: it is a torch file, not safetensors; store it with "
+                "safetensors.torch.save_file",
+                reason=Reason.UNSAFE_MODEL,
+            ) from error
         raise BadInput(f"{file.name}: {error}; store it again as safetensors") from error
 
 
-def _read_state_dict(file: Path) -> Tensors:
+def _looks_like_torch(file: Path) -> bool:
+    begins = _begins(file)
+    return begins == _ZIP or begins[:1] == _PICKLE
+
+
+def _begins(file: Path) -> bytes:
     with file.open("rb") as stream:
-        begins = stream.read(len(_ZIP))
-    if begins != _ZIP and begins[:1] != _PICKLE:
+        return stream.read(len(_ZIP))
+
+
+def _read_state_dict(file: Path) -> Tensors:
+    if not _looks_like_torch(file):
         raise BadInput(f"{file.name}: it is no torch file; store it again with torch.save")
-    if begins == _ZIP:
+    if _begins(file) == _ZIP:
         _check_archive(file)
     try:
         loaded = torch.load(file, weights_only=True, map_location="cpu")
