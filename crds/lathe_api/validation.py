@@ -50,7 +50,7 @@ def parse(document: object) -> ModelOptimization | Invalid:
 def describe(error: ValidationError) -> tuple[Finding, ...]:
     """Say what pydantic found in a `ModelOptimization`, as paths and messages for users.
 
-    Names that no field has come first: what they stand for is often missing elsewhere.
+    Names that no field has come first: they explain much of what follows.
     """
     details = sorted(error.errors(include_url=False), key=_urgency)
     found = [_finding(detail) for detail in details if not _follows(detail, details)]
@@ -65,10 +65,19 @@ def _urgency(detail: ErrorDetails) -> int:
 
 
 def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """Whether a list is too short only because pydantic does not count its faulty items."""
+    """Whether a fault is only there because of another.
+
+    A list is too short when pydantic does not count its faulty items; a field is missing when its
+    name is misspelt.
+    """
     here = detail["loc"]
-    return detail["type"] == "too_short" and any(
-        len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in details
+    if detail["type"] == "too_short":
+        return any(it["loc"][: len(here)] == here != it["loc"] for it in details)
+    return detail["type"] == "missing" and any(
+        it["type"] == "extra_forbidden"
+        and it["loc"][:-1] == here[:-1]
+        and _nearest(str(it["loc"][-1]), [str(here[-1])])
+        for it in details
     )
 
 

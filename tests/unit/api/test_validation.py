@@ -54,8 +54,8 @@ PLACES = {
         "spec.stepz: there is no such field; did you mean steps?",
         a_resource().with_(stepz=[]),
     ),
-    "a misspelt parameter, before what it leaves missing": (
-        "spec.steps[0].prune.taget: there is no such field; did you mean target? (and 1 more)",
+    "a misspelt parameter, and not what it leaves missing": (
+        "spec.steps[0].prune.taget: there is no such field; did you mean target?",
         a_resource().steps({"prune": {"taget": {"params": 0.5}}}),
     ),
     "a word in the wrong case": (

@@ -121,7 +121,7 @@ def a_report(metrics: tuple[MetricStatus, ...] = METRICS, *, name: str = "digits
                 name="rtx",
                 state="Succeeded",
                 executed=False,
-                message="built here but not run here: quality is that of the graph it was built from",
+                message="built here but not run here: quality is that of its graph",
                 compute_capability="8.6, 8.9",
                 tensorrt_version="1.7.1",
             ),

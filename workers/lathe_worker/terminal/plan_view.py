@@ -1,0 +1,117 @@
+"""What a plan would do, for reading before anything runs."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lathe_api.plan import Plan, PlannedTarget
+from lathe_api.v1alpha1.evaluation import Gate
+from lathe_api.v1alpha1.spec import DatasetRef, ModelOptimizationSpec
+from lathe_api.v1alpha1.steps import StepEntry
+from lathe_steps.base import Step
+
+Rows = Iterator[tuple[str, ...]]
+
+
+def show(console: Console, plan: Plan, spec: ModelOptimizationSpec) -> None:
+    """Print what would be done."""
+    console.print(Text(f"{plan.namespace}/{plan.name}", style="bold"))
+    for title, rows in sections(plan, spec):
+        console.print()
+        console.print(Text(title, style="bold"))
+        table = Table.grid(padding=(0, 3, 0, 0))
+        for row in rows:
+            table.add_row("", *map(Text, row))
+        console.print(table)
+
+
+def sections(
+    plan: Plan, spec: ModelOptimizationSpec
+) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """The plan as titled rows of cells.
+
+    Args:
+        plan: What would be done.
+        spec: What was asked for, by which a step that was added is known.
+    """
+    yield "model", [_model(plan)]
+    yield "data", [_dataset(plan, ref) for ref in plan.datasets]
+    yield "steps", list(_steps(plan.steps, spec.steps))
+    asked = {target.name: target.steps for target in spec.targets}
+    for target in plan.targets:
+        yield f"target {target.name}", list(_target(target, asked.get(target.name, ())))
+    yield "evaluation", list(_evaluation(plan))
+    yield "results", list(_results(plan))
+
+
+def document(plan: Plan) -> Mapping[str, object]:
+    """The plan for machines."""
+    return {**json.loads(plan.dumped()), "digest": plan.digest()}
+
+
+def _model(plan: Plan) -> tuple[str, ...]:
+    model = plan.model
+    architecture = f" {model.architecture.ref}" if model.architecture else ""
+    return (model.uri, f"{model.format}{architecture}")
+
+
+def _dataset(plan: Plan, ref: DatasetRef) -> tuple[str, ...]:
+    users = [
+        entry.name or entry.kind
+        for entry in (*plan.steps, *(step for target in plan.targets for step in target.steps))
+        if ref.name in entry.step.dataset_names()
+    ]
+    if plan.evaluation and plan.evaluation.dataset == ref.name:
+        users.append("evaluation")
+    return (ref.name, ref.uri, f"for {', '.join(users)}" if users else "not used")
+
+
+def _steps(planned: tuple[StepEntry, ...], asked: tuple[StepEntry, ...]) -> Rows:
+    given = [entry.step for entry in asked]
+    for entry in planned:
+        added = entry.step not in given
+        yield (
+            entry.name or entry.kind,
+            f"{entry.step.reads} → {entry.step.writes}",
+            f"{entry.kind} {_parameters(entry.step)}{' (added: the targets read ONNX)' * added}",
+        )
+
+
+def _parameters(step: Step) -> str:
+    """What was set, as one line of YAML would say it."""
+    set_by_user = step.model_dump(mode="json", exclude_unset=True)
+    text = json.dumps(set_by_user, ensure_ascii=False) if set_by_user else ""
+    return text.replace('"', "")
+
+
+def _target(target: PlannedTarget, asked: tuple[StepEntry, ...]) -> Rows:
+    yield ("runtime", target.runtime, f"on {target.gpu.product}" if target.gpu else "")
+    yield from _steps(target.steps, asked)
+    if target.engine is not None:
+        yield ("buildEngine", "ONNX → Engine", _parameters(target.engine))
+
+
+def _evaluation(plan: Plan) -> Rows:
+    if plan.evaluation is None:
+        yield ("nothing is measured",)
+        return
+    yield ("on", plan.evaluation.dataset, ", ".join(plan.evaluation.metrics))
+    for gate in plan.evaluation.gates:
+        yield ("gate", gate.metric, f"{_bound(gate)} on {gate.target or 'every target'}")
+
+
+def _bound(gate: Gate) -> str:
+    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in bound.items())
+
+
+def _results(plan: Plan) -> Rows:
+    uri, names = plan.output.uri, ", ".join(target.name for target in plan.targets)
+    yield (f"{uri}<run key>/", f"{names}, report.html, manifest.json")
+    if plan.evaluation and plan.evaluation.gates and plan.evaluation.on_failure == "Fail":
+        yield (f"{uri}rejected/<run key>/", "when a gate fails")
+    if plan.output.publish:
+        yield (f"{uri}{plan.output.publish.pointer}", "when every gate passed")

@@ -1,0 +1,70 @@
+"""What came of a run: before and after, the gates, and where the files are."""
+
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lathe_api.v1alpha1.evaluation import Metric
+from lathe_api.v1alpha1.status import MetricStatus
+from lathe_worker.gates import GateResult
+from lathe_worker.manifest import Manifest
+from lathe_worker.report import words
+
+Locate = Callable[[str], str]
+"""From an s3:// address to what the user finds it by."""
+
+ORDER = tuple(Metric)
+
+
+def show(console: Console, manifest: Manifest, locate: Locate) -> None:
+    """Print the result of a run."""
+    console.print()
+    if manifest.metrics:
+        console.print(_metrics(manifest))
+    for result in manifest.gates.results:
+        console.print(_gate(result), soft_wrap=True)
+    console.print()
+    for line in _files(manifest, locate):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _metrics(manifest: Manifest) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("target", style="bold")
+    table.add_column("metric")
+    for name in ("before", "after"):
+        table.add_column(name, justify="right")
+    table.add_column("change", style="bold")
+    table.add_column("95% interval", style="dim")
+    shown = ""
+    for metric in manifest.metrics:
+        if metric.target != shown and shown:
+            table.add_row()
+        table.add_row(metric.target if metric.target != shown else "", *_cells(metric))
+        shown = metric.target
+    return Group(table, Text())
+
+
+def _cells(metric: MetricStatus) -> tuple[str, ...]:
+    before, after = (words.value(metric.name, each) for each in (metric.input, metric.output))
+    return (metric.name, before, after, words.effect(metric), words.interval(metric))
+
+
+def _gate(result: GateResult) -> Text:
+    mark, style = ("✓", "green") if result.passed else ("✗", "red")
+    return Text.assemble((mark, style), " ", result.message)
+
+
+def _files(manifest: Manifest, locate: Locate) -> Iterator[Text]:
+    not_run = {target.name for target in manifest.targets if not target.executed}
+    for artifact in manifest.artifacts:
+        note = " (built here, not run here)" if artifact.target in not_run else ""
+        yield Text.assemble(
+            (f"{artifact.target:10}", "bold"),
+            locate(artifact.uri),
+            (f"  {words.size(artifact.bytes)}{note}", "dim"),
+        )
+    yield Text.assemble((f"{'report':10}", "bold"), locate(manifest.report_uri))
+    yield Text.assemble((f"{'manifest':10}", "bold"), locate(manifest.manifest_uri))
