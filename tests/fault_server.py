@@ -86,7 +86,8 @@ class Seen:
 
     operation: str
     key: str
-    range: str | None
+    headers: Mapping[str, str]
+    """By their names in lower case."""
 
 
 @dataclass
@@ -198,7 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, operation: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        seen = Seen(operation, self._key(), self.headers.get("Range"))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen = Seen(operation, self._key(), headers)
         fault = self.state.notice(seen)
         try:
             match fault:

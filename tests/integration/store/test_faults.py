@@ -1,6 +1,5 @@
 """What the store does when storage fails: it goes on, or says why, and leaves nothing half done."""
 
-import contextlib
 import itertools
 import random
 import signal
@@ -10,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from e2e.localcluster import certificates
+from lathe_api.v1alpha1.storage import Encryption
 from lathe_steps.errors import BadInput, InvalidSpec, Stopped, Transient
 from lathe_steps.reasons import Reason
 from lathe_worker.patience import Patience
@@ -117,12 +118,15 @@ def test_a_download_survives(
 def test_a_part_that_breaks_off_goes_on_where_it_broke(
     server: FaultServer, store: S3Store, tmp_path: Path
 ) -> None:
-    server.order(GET=[Break(5 * MIB)])
+    server.order(GET=[Break(5 * MIB)])  # of whichever part comes first; the last has less
     seen: list[int] = []
 
     store.download(URI, tmp_path / "a", progress=seen.append)
 
     assert server.counts() == {"HEAD": 1, "GET": PARTS + 1}
+    starts = [int(one.headers["range"][6:].split("-")[0]) for one in server.seen[1:]]
+    (again,) = set(starts) - {0, 8 * MIB, 16 * MIB}
+    assert again % (8 * MIB) == 5 * MIB
     assert seen[-1] == SIZE
     assert seen == sorted(seen)
 
@@ -407,6 +411,55 @@ def test_an_upload_that_fails_leaves_the_object_as_it_was(
     assert server.counts()["ABORT"] == 1
 
 
+def test_what_is_sent_is_signed_with_its_digest_and_carries_no_other_checksum(
+    server: FaultServer, store: S3Store, tmp_path: Path
+) -> None:
+    (tmp_path / "new").write_bytes(OTHER)
+
+    store.write_bytes("s3://models/small", b"small")
+    store.upload(tmp_path / "new", URI)
+
+    sent = [one for one in server.seen if one.operation in {"PUT", "PART"}]
+    digests = {one.headers["x-amz-content-sha256"] for one in sent}
+    want = [b"small", OTHER[: 16 * MIB], OTHER[16 * MIB :]]
+    assert digests == {sha256(data).removeprefix("sha256:") for data in want}
+    assert {name for one in sent for name in one.headers if "checksum" in name} == set()
+
+
+@pytest.mark.parametrize(
+    ("want", "encryption"),
+    [
+        pytest.param({}, None, id="as the bucket says"),
+        pytest.param(
+            {"x-amz-server-side-encryption": "AES256"}, Encryption(type="AES256"), id="AES256"
+        ),
+        pytest.param({"x-amz-server-side-encryption": "aws:kms"}, Encryption(type="KMS"), id="KMS"),
+        pytest.param(
+            {
+                "x-amz-server-side-encryption": "aws:kms",
+                "x-amz-server-side-encryption-aws-kms-key-id": "alias/models",
+            },
+            Encryption(type="KMS", key_id="alias/models"),
+            id="KMS with a key of one's own",
+        ),
+    ],
+)
+def test_what_is_written_asks_for_its_encryption(
+    want: dict[str, str], encryption: Encryption | None, server: FaultServer, tmp_path: Path
+) -> None:
+    (tmp_path / "new").write_bytes(OTHER)
+    encrypting = replace(settings(server.endpoint), encryption=encryption)
+
+    with closing(S3Store(encrypting)) as store:
+        store.write_bytes("s3://models/small", b"small")
+        store.upload(tmp_path / "new", URI)
+
+    for one in server.seen:
+        if one.operation in {"PUT", "CREATE"}:
+            asked = {name: one.headers[name] for name in one.headers if "encryption" in name}
+            assert asked == want
+
+
 class TestTLS:
     @pytest.fixture
     def authority(self, tmp_path: Path) -> certificates.KeyPair:
@@ -443,7 +496,7 @@ class TestTLS:
 
 
 def test_nothing_is_asked_before_there_is_need(server: FaultServer) -> None:
-    with contextlib.closing(S3Store(settings(server.endpoint))):
+    with closing(S3Store(settings(server.endpoint))):
         pass
 
     assert server.seen == []

@@ -1,5 +1,6 @@
 """The client that botocore makes of our settings."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3.session
@@ -7,6 +8,7 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import Loader, create_loader
 
 from lathe_steps.errors import InvalidSpec
 from lathe_worker.s3.settings import CA_BUNDLE, Ambient, Anonymous, Keys, S3Settings
@@ -52,8 +54,15 @@ def encryption(settings: S3Settings) -> dict[str, Any]:
     return {"ServerSideEncryption": "aws:kms", **key}
 
 
+@cache
+def _descriptions() -> Loader:
+    """What botocore knows of S3: a tenth of a second to read, so it is read once."""
+    return create_loader()
+
+
 def _session(settings: S3Settings) -> boto3.session.Session:
     core = botocore.session.get_session()
+    core.register_component("data_loader", _descriptions())
     credentials = settings.credentials
     if not (isinstance(credentials, Ambient) and credentials.node):
         # As AWS_EC2_METADATA_DISABLED does: nobody gets the rights of the node unasked.

@@ -33,7 +33,10 @@ Answer = TypeVar("Answer")
 
 _FAULTS: Final = (ClientError, BotoCoreError, ResponseParserError, HTTPError)
 _NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
-_UNREACHED: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+_UNREACHED: Final = (
+    *(EndpointConnectionError, ConnectTimeoutError),
+    *(ProxyConnectionError, SSLError),
+)
 _BROKEN: Final = (
     *(BotoConnectionError, HTTPClientError, HTTPError),
     *(IncompleteReadError, ResponseParserError),

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -146,7 +146,7 @@ class S3Store:
 
         def read() -> bytes:
             found = self._client.get_object(Bucket=address.bucket, Key=address.key)
-            with found["Body"] as body:
+            with closing(found["Body"]) as body:
                 if found["ContentLength"] > limit:
                     raise too_large(uri, found["ContentLength"], limit)
                 return body.read()
