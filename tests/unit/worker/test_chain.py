@@ -1,0 +1,86 @@
+"""A plan as a tree: what each step changes, what it is for, and where each target ends."""
+
+import pytest
+
+from lathe_api.plan import plan_of
+from lathe_steps.base import Runtime
+from lathe_worker.chain import BASELINE, Chain, End, chain_of
+from tests.builders import (
+    DYNAMIC,
+    FUSE,
+    ONNX_MODEL,
+    PRUNE,
+    QUANTIZE,
+    SIMPLIFY,
+    ResourceBuilder,
+    a_resource,
+    target,
+)
+
+ISA = frozenset({"avx2", "avx512_vnni"})
+EVALUATION = {"dataset": "val"}
+TWO = a_resource().targets(
+    target("cpu", "ONNXRuntime", QUANTIZE), target("rtx", "TensorRTRTX", SIMPLIFY)
+)
+
+
+def laid_out(resource: ResourceBuilder) -> Chain:
+    return chain_of(plan_of(resource.parsed(), namespace="team", name="digits"), ISA)
+
+
+TREES: dict[str, tuple[list[tuple[str, str | None]], ResourceBuilder]] = {
+    "a torch model alone is exported": ([("export", None)], a_resource()),
+    "an ONNX model alone is left as it is": ([], a_resource().with_(model=ONNX_MODEL)),
+    "what is measured is compared with the input model, exported": (
+        [(BASELINE, None), ("export", None)],
+        a_resource().with_(evaluation=EVALUATION),
+    ),
+    "an ONNX model is compared with as it is": (
+        [("quantize", None)],
+        a_resource().with_(model=ONNX_MODEL, evaluation=EVALUATION).steps(DYNAMIC),
+    ),
+    "steps follow each other": (
+        [("prune", None), ("fuse", "prune"), ("export", "fuse")],
+        a_resource().steps(PRUNE, FUSE),
+    ),
+    "targets branch off, and an engine is built at the end": (
+        [
+            ("export", None),
+            ("cpu/quantize", "export"),
+            ("rtx/simplify", "export"),
+            ("rtx/buildEngine", "rtx/simplify"),
+        ],
+        TWO,
+    ),
+}
+
+
+@pytest.mark.parametrize(("expected", "resource"), TREES.values(), ids=TREES.keys())
+def test_a_plan_is_laid_out(
+    expected: list[tuple[str, str | None]], resource: ResourceBuilder
+) -> None:
+    assert [(step.name, step.after) for step in laid_out(resource).steps] == expected
+
+
+def test_each_target_ends_with_what_it_publishes_and_what_is_run_for_it() -> None:
+    assert laid_out(TWO).ends == (
+        End("cpu", graph="cpu/quantize", final="cpu/quantize", executed=True),
+        End("rtx", graph="rtx/simplify", final="rtx/buildEngine", executed=False),
+    )
+
+
+def test_a_target_may_be_the_input_model_itself() -> None:
+    assert laid_out(a_resource().with_(model=ONNX_MODEL)).ends == (
+        End("onnx", graph=None, final=None, executed=True),
+    )
+
+
+def test_common_steps_are_for_all_runtimes_and_a_targets_own_for_its_own() -> None:
+    cpu, rtx = Runtime("ONNXRuntime", ISA), Runtime("TensorRTRTX")
+
+    assert {step.name: step.runtimes for step in laid_out(TWO).steps} == {
+        "export": (cpu, rtx),
+        "cpu/quantize": (cpu,),
+        "rtx/simplify": (rtx,),
+        "rtx/buildEngine": (rtx,),
+    }
