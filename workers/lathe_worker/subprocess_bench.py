@@ -94,7 +94,7 @@ class SubprocessBench:
             self._child = Child(
                 ["-m", "lathe_worker.child", logging.getLevelName(log.getEffectiveLevel())],
                 home=self._home,
-                # threads that wait do not spin: on a busy machine that costs a small model 4x the time
+                # threads that wait must not spin: on a busy machine that takes 4x the time
                 environment={
                     "OMP_NUM_THREADS": threads,
                     "OMP_WAIT_POLICY": "PASSIVE",
