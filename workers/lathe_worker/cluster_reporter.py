@@ -105,39 +105,49 @@ class ClusterReporter:
         written, last = None, -INTERVAL
         while (progress := self._due(written, last)) is not None:
             last = time.monotonic()
-            if not self._write(progress):
+            status = self._write(progress)
+            if status < http.HTTPStatus.BAD_REQUEST:
+                written = progress
+            elif status in REFUSED or self._closing:
                 return
-            written = progress
+            else:
+                last += INTERVAL  # it has trouble enough
 
     def _due(self, written: Progress | None, last: float) -> Progress | None:
         """Wait for progress that is to be written now; None when there will be no more."""
         with self._changed:
-            while True:
-                newest = self._newest
-                fresh = newest is not None and newest != written
-                if self._closing:
-                    return newest if fresh else None
-                wait = last + _interval(newest, written) - time.monotonic() if fresh else None
+            while not self._closing:
+                wait = patience(self._newest, written, time.monotonic() - last)
                 if wait is not None and wait <= 0:
-                    return newest
+                    return self._newest
                 self._changed.wait(wait)
+            return self._newest if self._newest != written else None
 
-    def _write(self, progress: Progress) -> bool:
-        """Write; says whether it is of use to write again."""
+    def _write(self, progress: Progress) -> int:
+        """Write; gives the HTTP status, or that of a server that is not there."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         try:
             status = _patch(self._cluster, progress.model_copy(update={"updated": now}))
         except (OSError, http.client.HTTPException) as error:
             log.info("progress could not be written: %s", error)
-            return True
+            return http.HTTPStatus.SERVICE_UNAVAILABLE
         if status in REFUSED:
             log.info("progress is not written: the API server answers %d", status)
-        return status not in REFUSED
+        return status
 
 
-def _interval(newest: Progress | None, written: Progress | None) -> float:
-    same = newest and written and newest.step == written.step
-    return INTERVAL if same else INTERVAL_OF_STEPS
+def patience(newest: Progress | None, written: Progress | None, passed: float) -> float | None:
+    """How many seconds to wait before writing; None when there is nothing to write.
+
+    Args:
+        newest: Where the run is.
+        written: What was written last.
+        passed: Seconds since then.
+    """
+    if newest is None or newest == written:
+        return None
+    same_step = written is not None and written.step == newest.step
+    return (INTERVAL if same_step else INTERVAL_OF_STEPS) - passed
 
 
 def _patch(cluster: Cluster, progress: Progress) -> int:
