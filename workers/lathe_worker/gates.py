@@ -97,14 +97,15 @@ def _decide(gate: Gate, metric: MetricStatus) -> tuple[Reason | None, str]:
 
 
 def _drop(metric: MetricStatus, limit: float) -> tuple[Reason | None, str]:
-    drop = -(metric.delta or 0.0)
-    low = drop if metric.high is None else -metric.high
-    high = drop if metric.low is None else -metric.low
+    change = metric.delta or 0.0
+    lowest = change if metric.low is None else metric.low
+    highest = change if metric.high is None else metric.high
     said = (
-        f"{metric.name} on {metric.target} {_fell(drop)} "
-        f"(95% interval of the drop {points(low)} to {points(high)}pp), "
-        f"maxDrop allows {points(limit)}pp"
+        f"{metric.name} on {metric.target} {points(change)}pp "
+        f"(95% interval {points(lowest)} to {points(highest)}pp), "
+        f"maxDrop allows {points(-limit)}pp"
     )
+    drop, low, high = -change, -highest, -lowest
     if drop > limit + EXACT:
         return Reason.ACCURACY_BELOW_THRESHOLD, said
     if limit > 0 and high > limit + EXACT and high - low > limit + EXACT:
@@ -142,10 +143,6 @@ def _speedup(metric: MetricStatus, limit: float) -> tuple[Reason | None, str]:
     return (Reason.LATENCY_ABOVE_THRESHOLD if 1 / ratio < limit - EXACT else None), said
 
 
-def _fell(drop: float) -> str:
-    return f"fell by {points(drop)}pp" if drop >= 0 else f"rose by {points(-drop)}pp"
-
-
-def points(share: float) -> str:
-    """A share in percentage points: 0.0123 is 1.23."""
-    return f"{100 * share:.2f}".removesuffix("0") if share else "0.0"
+def points(change: float) -> str:
+    """A change of a share in percentage points: -0.0123 is -1.23."""
+    return f"{100 * change:+.2f}" if round(change, 4) else "0.00"

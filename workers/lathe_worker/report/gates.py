@@ -36,13 +36,13 @@ def _metric(report: Report, result: GateResult) -> MetricStatus | None:
 def _strip(result: GateResult, metric: MetricStatus) -> Markup:
     gate = result.gate
     if gate.max_drop is not None:
-        drop = -(metric.delta or 0.0)
+        change = metric.delta or 0.0
         return strip(
-            point=drop,
-            low=drop if metric.high is None else -metric.high,
-            high=drop if metric.low is None else -metric.low,
-            limit=gate.max_drop,
-            most=True,
+            point=change,
+            low=change if metric.low is None else metric.low,
+            high=change if metric.high is None else metric.high,
+            limit=-gate.max_drop,
+            most=False,
             said=result.message,
         )
     ratio = metric.ratio or 0.0

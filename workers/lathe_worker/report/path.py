@@ -82,7 +82,8 @@ def _time(step: ManifestStep) -> Markup:
 
 
 def _facts(step: ManifestStep) -> Markup | None:
-    said = ", ".join(f"{name} {words.count(value)}" for name, value in step.metrics.items())
+    known = step.metrics.items()
+    said = ", ".join(f"{name.replace('_', ' ')} {words.count(value)}" for name, value in known)
     return element("small", said, class_="facts") if said else None
 
 
