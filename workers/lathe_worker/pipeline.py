@@ -210,6 +210,6 @@ def target_of(end: End, final: Artifact) -> TargetStatus:
         state="Succeeded",
         executed=end.executed,
         message="" if end.executed else NOT_EXECUTED,
-        compute_capability=facts.get("compute_capabilities"),
+        compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),
     )
