@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lathe_api.v1alpha1.spec import Digest
-from lathe_steps.errors import BadInput, Transient
+from lathe_steps.errors import BadInput
 from lathe_steps.reasons import Reason
 from lathe_worker.addresses import Address, files_under, name_under, places
 from lathe_worker.newfile import CHUNK, NewFile, on_disk
@@ -20,7 +20,9 @@ from lathe_worker.store import (
     Transfer,
     changed,
     empty,
+    is_there,
     not_found,
+    once_more,
     require,
     too_large,
 )
@@ -46,13 +48,7 @@ class LocalStore:
 
     def exists(self, uri: str) -> bool:
         """See `Store.exists`."""
-        try:
-            self.stat(uri)
-        except BadInput as stopped:
-            if stopped.reason is not Reason.OBJECT_NOT_FOUND:
-                raise
-            return False
-        return True
+        return is_there(lambda: self.stat(uri))
 
     def list(self, prefix: str) -> tuple[StoredObject, ...]:
         """See `Store.list`."""
@@ -77,12 +73,7 @@ class LocalStore:
         """See `Store.download`."""
         if isinstance(source, StoredObject):
             return self._download(source, to, expect, Tally(progress))
-        try:
-            return self._download(self.stat(source), to, expect, Tally(progress))
-        except Transient as stopped:
-            if stopped.reason is not Reason.OBJECT_CHANGED:
-                raise
-            return self._download(self.stat(source), to, expect, Tally(progress))
+        return once_more(lambda: self._download(self.stat(source), to, expect, Tally(progress)))
 
     def download_all(
         self, objects: Sequence[StoredObject], into: Path, *, progress: Progress | None = None

@@ -11,8 +11,8 @@ from lathe_steps.errors import BadInput, Transient
 from lathe_steps.reasons import Reason
 
 Progress = Callable[[int], None]
-"""Told how many bytes of a call are done so far: from any thread, one call at a time. What it
-raises ends the transfer."""
+"""Told how many bytes of a call are done so far: from any thread, one call at a time, and from 0
+again where a download starts once more. It had better not raise: that fails the transfer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,27 @@ class Tally:
         with self._lock:
             self._done += amount
             self._progress(self._done)
+
+
+def once_more(download: Callable[[], Transfer]) -> Transfer:
+    """Download, and once more if the object was replaced meanwhile."""
+    try:
+        return download()
+    except Transient as stopped:
+        if stopped.reason is not Reason.OBJECT_CHANGED:
+            raise
+        return download()
+
+
+def is_there(look: Callable[[], StoredObject]) -> bool:
+    """Whether looking at an object finds it; any failure but its absence goes through."""
+    try:
+        look()
+    except BadInput as stopped:
+        if stopped.reason is not Reason.OBJECT_NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def require(expect: Digest | None, digest: Digest, uri: str) -> None:

@@ -98,7 +98,7 @@ class _Arrival:
 
     def __init__(self, wanted: Wanted, connections: int) -> None:
         self.wanted = wanted
-        self.file = NewFile(wanted.to, wanted.size)
+        self._file = NewFile(wanted.to, wanted.size)
         self._part = part_size(wanted.size, connections)
         self._sha256 = hashlib.sha256()
         self._lock = Lock()
@@ -112,21 +112,32 @@ class _Arrival:
         for start in range(0, size, self._part) or (0,):
             yield _Part(self, start, min(start + self._part, size))
 
-    def complete(self, part: "_Part") -> None:
-        """Take note of a part; hash what can be hashed, and let a whole file appear."""
+    def write(self, at: int, data: bytes) -> None:
+        """Put some bytes where they belong."""
+        self._file.write_at(at, data)
+
+    def complete(self, part: "_Part") -> Digest | None:
+        """Take note of a part, and hash what can be hashed.
+
+        The call that hashes the last part lets the file appear, and answers with its digest.
+        """
         with self._lock:
             self._complete.add(part.start)
             if self._hashing:
-                return
+                return None
             self._hashing = True
         while (start := self._next()) is not None:
             end = min(start + self._part, self.wanted.size)
-            for chunk in self.file.chunks(start, end):
+            for chunk in self._file.chunks(start, end):
                 self._sha256.update(chunk)
             self._hashed = end
             if end == self.wanted.size:
-                self._appear()
-                return
+                return self._appear()
+        return None
+
+    def discard(self) -> None:
+        """Leave nothing of a file that is not whole."""
+        self._file.discard()
 
     def _next(self) -> int | None:
         with self._lock:
@@ -135,13 +146,11 @@ class _Arrival:
             self._hashing = False
             return None
 
-    def _appear(self) -> None:
-        require(self.wanted.expect, self.digest(), self.wanted.uri)
-        self.file.commit()
-
-    def digest(self) -> Digest:
-        """Of what was hashed so far: of the file, once it appeared."""
-        return f"sha256:{self._sha256.hexdigest()}"
+    def _appear(self) -> Digest:
+        digest = f"sha256:{self._sha256.hexdigest()}"
+        require(self.wanted.expect, digest, self.wanted.uri)
+        self._file.commit()
+        return digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +165,18 @@ class _Work:
 
     def __init__(self, wanted: Sequence[Wanted], connections: int, tally: Tally) -> None:
         self.stop = Event()
+        self._wanted = wanted
         self._connections = connections
         self._tally = tally
         self._lock = Lock()
-        self._arrivals: list[_Arrival] = []
-        self._parts = self._all_parts(wanted)
+        self._parts = self._all_parts()
+        self._unfinished: set[_Arrival] = set()
+        self._digests: dict[Wanted, Digest] = {}
 
-    def _all_parts(self, wanted: Sequence[Wanted]) -> Iterator[_Part]:
-        for one in wanted:
+    def _all_parts(self) -> Iterator[_Part]:
+        for one in self._wanted:
             arrival = _Arrival(one, self._connections)
-            self._arrivals.append(arrival)
+            self._unfinished.add(arrival)
             yield from arrival.parts()
 
     def labour(self) -> None:
@@ -177,7 +188,7 @@ class _Work:
                 return
             self._fetch(part)
             if not self.stop.is_set():
-                part.arrival.complete(part)
+                self._note(part.arrival, part.arrival.complete(part))
 
     def _fetch(self, part: _Part) -> None:
         at = part.start
@@ -190,7 +201,7 @@ class _Work:
             try:
                 while at < part.end and not self.stop.is_set():
                     data = body.read(min(CHUNK, part.end - at))
-                    part.arrival.file.write_at(at, data)
+                    part.arrival.write(at, data)
                     at += len(data)
                     self._tally.add(len(data))
             finally:
@@ -198,11 +209,18 @@ class _Work:
 
         persist(attempt, reached=lambda: at, wait=self.stop.wait)
 
+    def _note(self, arrival: _Arrival, digest: Digest | None) -> None:
+        if digest is None:
+            return
+        with self._lock:
+            self._digests[arrival.wanted] = digest
+            self._unfinished.remove(arrival)
+
     def discard(self) -> None:
         """Leave nothing of files that are not whole."""
-        for arrival in self._arrivals:
-            arrival.file.discard()
+        for arrival in self._unfinished:
+            arrival.discard()
 
     def digests(self) -> tuple[Digest, ...]:
         """What arrived, in the order that it was wanted, once all of it did."""
-        return tuple(arrival.digest() for arrival in self._arrivals)
+        return tuple(self._digests[one] for one in self._wanted)

@@ -33,6 +33,7 @@ ENDPOINT = "https://minio.corp:9000"
         (BadInput, Reason.ACCESS_DENIED, 403, "InvalidAccessKeyId"),
         (BadInput, Reason.ACCESS_DENIED, 403, "SignatureDoesNotMatch"),
         (BadInput, Reason.ACCESS_DENIED, 403, "RequestTimeTooSkewed"),
+        (BadInput, Reason.ACCESS_DENIED, 403, "InvalidObjectState"),
         (BadInput, Reason.ACCESS_DENIED, 401, "401"),
         (BadInput, Reason.ACCESS_DENIED, 400, "ExpiredToken"),
         (BadInput, Reason.ACCESS_DENIED, 400, "InvalidToken"),

@@ -45,13 +45,14 @@ _ELSEWHERE: Final = frozenset(
         *("IllegalLocationConstraintException", "301", "307"),
     }
 )
-_CREDENTIALS: Final = {
+_WHY_DENIED: Final = {
     "InvalidAccessKeyId": "the access key is unknown there",
     "SignatureDoesNotMatch": "the secret key does not belong to the access key",
     "ExpiredToken": "the session token has expired",
     "TokenRefreshRequired": "the session token has expired",
     "InvalidToken": "the session token is not valid",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "InvalidObjectState": "it is archived, and has to be restored first",
 }
 
 
@@ -65,7 +66,7 @@ def meaning(refusal: Refusal) -> Stopped:
     uri, endpoint = refusal.uri, refusal.endpoint
     if may_pass(refusal):
         return unavailable(endpoint, f"it answers {_said(refusal)} to {uri}")
-    if refusal.code in _CREDENTIALS or refusal.status in _DENIED:
+    if refusal.code in _WHY_DENIED or refusal.status in _DENIED:
         return denied(uri, endpoint, refusal.code)
     if refusal.code in _ELSEWHERE:
         return InvalidSpec(
@@ -104,7 +105,7 @@ def untrusted(endpoint: str) -> InvalidSpec:
 
 def denied(uri: str, endpoint: str, code: str) -> BadInput:
     """Whoever asks has no right to, or is not who they say."""
-    why = _CREDENTIALS.get(
+    why = _WHY_DENIED.get(
         code,
         "the credentials lack the right (or the right to list the bucket, without which "
         "a missing object looks the same)",

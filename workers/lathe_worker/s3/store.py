@@ -14,14 +14,22 @@ from botocore.exceptions import IncompleteReadError
 from s3transfer.subscribers import BaseSubscriber
 
 from lathe_api.v1alpha1.spec import Digest
-from lathe_steps.errors import BadInput, Transient
-from lathe_steps.reasons import Reason
 from lathe_worker.addresses import Address, files_under, name_under, places
 from lathe_worker.newfile import digest_of, on_disk
 from lathe_worker.s3.client import client, encryption
 from lathe_worker.s3.faults import Faults
 from lathe_worker.s3.settings import S3Settings
-from lathe_worker.store import Progress, StoredObject, Tally, Transfer, changed, empty, too_large
+from lathe_worker.store import (
+    Progress,
+    StoredObject,
+    Tally,
+    Transfer,
+    changed,
+    empty,
+    is_there,
+    once_more,
+    too_large,
+)
 from lathe_worker.transfer import Wanted, fetch
 
 if TYPE_CHECKING:
@@ -71,17 +79,11 @@ class S3Store:
         address = Address.of_object(uri)
         ask = partial(self._client.head_object, Bucket=address.bucket, Key=address.key)
         found = self._faults.asked(uri, ask)
-        return StoredObject(uri, address.name, found["ContentLength"], found["ETag"])
+        return StoredObject(uri, address.name, found["ContentLength"], found.get("ETag", ""))
 
     def exists(self, uri: str) -> bool:
         """See `Store.exists`."""
-        try:
-            self.stat(uri)
-        except BadInput as stopped:
-            if stopped.reason is not Reason.OBJECT_NOT_FOUND:
-                raise
-            return False
-        return True
+        return is_there(lambda: self.stat(uri))
 
     def list(self, prefix: str) -> tuple[StoredObject, ...]:
         """See `Store.list`."""
@@ -111,12 +113,7 @@ class S3Store:
         """See `Store.download`."""
         if isinstance(source, StoredObject):
             return self._download(source, to, expect, progress)
-        try:
-            return self._download(self.stat(source), to, expect, progress)
-        except Transient as stopped:
-            if stopped.reason is not Reason.OBJECT_CHANGED:
-                raise
-            return self._download(self.stat(source), to, expect, progress)
+        return once_more(lambda: self._download(self.stat(source), to, expect, progress))
 
     def download_all(
         self, objects: Sequence[StoredObject], into: Path, *, progress: Progress | None = None
@@ -163,7 +160,8 @@ class S3Store:
             Body=data,
             **encryption(self._settings),
         )
-        return StoredObject(uri, address.name, len(data), self._faults.asked(uri, put)["ETag"])
+        written = self._faults.asked(uri, put)
+        return StoredObject(uri, address.name, len(data), written.get("ETag", ""))
 
     def _listed(self, prefix: Address) -> Iterator["ObjectTypeDef"]:
         ask = partial(self._client.list_objects_v2, Bucket=prefix.bucket, Prefix=prefix.key)
