@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -71,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"lathe {version('lathe')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("file", type=Path, metavar="FILE", help="YAML with one ModelOptimization")
@@ -108,6 +107,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when somebody asks: it takes time that `plan` does not have."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"lathe {version('lathe')}")
+        parser.exit()
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -127,7 +136,7 @@ def _plan(arguments: argparse.Namespace, _environment: Mapping[str, str]) -> int
     if arguments.output == "json":
         print(json.dumps(plan_view.document(plan), indent=2))
     else:
-        plan_view.show(_console(sys.stdout), plan, found.resource.spec)
+        print(plan_view.text(plan, found.resource.spec))
     return ExitCode.OK
 
 
@@ -171,7 +180,8 @@ def _tell(arguments: argparse.Namespace, run: "LocalRun", ended: "Ended") -> int
     elif ended.manifest is not None:
         from lathe_worker.terminal import result_view
 
-        result_view.show(_console(sys.stdout), ended.manifest, run.locate)
+        again = outcome.cache == "Hit"
+        result_view.show(_console(sys.stdout), ended.manifest, run.locate, again=again)
     failure = outcome.failure
     if failure and failure.reason is Reason.INTERRUPTED:
         _complain("interrupted; finished steps are kept: run the same command again to go on")

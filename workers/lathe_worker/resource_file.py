@@ -89,7 +89,7 @@ def _documents(text: str) -> list[object]:
 
 
 def _the_one(documents: list[object]) -> object:
-    """The ModelOptimization, or the only document, which may be meant to be one.
+    """The ModelOptimization, or the only document, where that does not say what it is.
 
     Raises:
         ValueError: When there is none, or more than one.
@@ -98,7 +98,7 @@ def _the_one(documents: list[object]) -> object:
     if len(ours) > 1:
         names = ", ".join(_name(document) for document in ours)
         raise ValueError(f"holds {len(ours)} of kind {KIND} ({names}): keep one in a file")
-    if not ours and len(documents) != 1:
+    if not ours and (len(documents) != 1 or isinstance(_kind(documents[0]), str)):
         raise ValueError(f"holds no {KIND}, but {', '.join(map(_called, documents)) or 'nothing'}")
     return ours[0] if ours else documents[0]
 

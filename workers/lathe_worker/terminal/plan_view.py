@@ -1,11 +1,8 @@
 """What a plan would do, for reading before anything runs."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from lathe_api.plan import Plan, PlannedTarget
 from lathe_api.v1alpha1.evaluation import Gate
@@ -16,16 +13,15 @@ from lathe_steps.base import Step
 Rows = Iterator[tuple[str, ...]]
 
 
-def show(console: Console, plan: Plan, spec: ModelOptimizationSpec) -> None:
-    """Print what would be done."""
-    console.print(Text(f"{plan.namespace}/{plan.name}", style="bold"))
+def text(plan: Plan, spec: ModelOptimizationSpec) -> str:
+    """What would be done, as aligned lines."""
+    blocks = [f"{plan.namespace}/{plan.name}"]
     for title, rows in sections(plan, spec):
-        console.print()
-        console.print(Text(title, style="bold"))
-        table = Table.grid(padding=(0, 3, 0, 0))
-        for row in rows:
-            table.add_row("", *map(Text, row))
-        console.print(table)
+        columns = itertools.zip_longest(*rows, fillvalue="")
+        widths = [max(map(len, column)) for column in columns]
+        lines = ["   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        blocks.append("\n".join([title, *(f"  {line}" for line in lines)]))
+    return "\n\n".join(blocks)
 
 
 def sections(
@@ -38,8 +34,8 @@ def sections(
         spec: What was asked for, by which a step that was added is known.
     """
     yield "model", [_model(plan)]
-    yield "data", [_dataset(plan, ref) for ref in plan.datasets]
-    yield "steps", list(_steps(plan.steps, spec.steps))
+    yield "data", [_dataset(plan, ref) for ref in plan.datasets] or [("none",)]
+    yield "steps", list(_steps(plan.steps, spec.steps)) or [("none",)]
     asked = {target.name: target.steps for target in spec.targets}
     for target in plan.targets:
         yield f"target {target.name}", list(_target(target, asked.get(target.name, ())))

@@ -6,7 +6,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lathe_api.v1alpha1.evaluation import Metric
 from lathe_api.v1alpha1.status import MetricStatus
 from lathe_worker.gates import GateResult
 from lathe_worker.manifest import Manifest
@@ -15,11 +14,11 @@ from lathe_worker.report import words
 Locate = Callable[[str], str]
 """From an s3:// address to what the user finds it by."""
 
-ORDER = tuple(Metric)
 
-
-def show(console: Console, manifest: Manifest, locate: Locate) -> None:
-    """Print the result of a run."""
+def show(console: Console, manifest: Manifest, locate: Locate, *, again: bool = False) -> None:
+    """Print the result of a run; `again` when an earlier one had made it already."""
+    if again:
+        console.print("Nothing was left to do: the same work was done before.")
     console.print()
     if manifest.metrics:
         console.print(_metrics(manifest))
