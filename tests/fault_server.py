@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._send(
                         status, b"<html><body>Welcome!</html>", {"Content-Type": "text/html"}
                     )
-                case Break() if operation not in {"GET", "HEAD"}:
+                case Break() | Stall() if operation not in {"GET", "HEAD"}:
                     self._break(fault)
                 case _:
                     getattr(self, f"_{operation.lower()}")(body, fault)

@@ -19,7 +19,7 @@ from lathe_api.v1alpha1.storage import Encryption
 from lathe_steps.errors import BadInput, InvalidSpec, Stopped, Transient
 from lathe_steps.reasons import Reason
 from lathe_worker.patience import Patience
-from lathe_worker.s3.settings import Keys, S3Settings
+from lathe_worker.s3.settings import Ambient, Keys, S3Settings
 from lathe_worker.s3.store import S3Store
 from tests.conformance.store import MIB, bytes_of, files_in, sha256
 from tests.fault_server import (
@@ -310,6 +310,24 @@ def test_an_endpoint_without_an_address_is_storage_unavailable() -> None:
         store.list("s3://models/")
 
 
+def test_surroundings_without_credentials_are_access_denied(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    ambient = replace(settings(server.endpoint), credentials=Ambient())
+
+    with (
+        closing(S3Store(ambient)) as store,
+        stops(BadInput, Reason.ACCESS_DENIED, URI, server.endpoint),
+    ):
+        store.stat(URI)
+
+    assert server.seen == []
+
+
 def test_one_failure_among_many_leaves_whole_files_only(
     server: FaultServer, store: S3Store, tmp_path: Path
 ) -> None:
@@ -326,24 +344,58 @@ def test_one_failure_among_many_leaves_whole_files_only(
     assert all((tmp_path / name).read_bytes() == content[name] for name in left)
 
 
-def test_a_worker_that_is_killed_leaves_no_file_under_its_name(
-    server: FaultServer, tmp_path: Path
-) -> None:
-    server.order(GET=[None, Stall(MIB), Stall(MIB)])
-    program = (
-        "import sys; from pathlib import Path;"
-        "from lathe_worker.s3.settings import *; from lathe_worker.s3.store import S3Store;"
-        "store = S3Store(S3Settings(endpoint=sys.argv[1], credentials=Keys('k', 's')));"
-        "store.download(sys.argv[2], Path(sys.argv[3]))"
-    )
-    target = tmp_path / "a"
-    command = (sys.executable, "-c", program, server.endpoint, URI, str(target))
-    with subprocess.Popen(command) as worker:
-        server.await_seen("GET", PARTS)
-        worker.kill()
+PROGRAM = """
+import signal, sys
+from pathlib import Path
+from lathe_worker.s3.settings import Keys, S3Settings
+from lathe_worker.s3.store import S3Store
 
-    assert worker.returncode == -signal.SIGKILL
-    assert not target.exists()
+way, endpoint, uri, path = sys.argv[1:]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(40))
+settings = S3Settings(endpoint=endpoint, credentials=Keys("key", "secret"), read_timeout=1)
+store = S3Store(settings)
+store.download(uri, Path(path)) if way == "down" else store.upload(Path(path), uri)
+"""
+
+
+class TestAWorkerThatIsEndedInTheMiddle:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "file"
+
+    def end(self, way: str, path: Path, server: FaultServer, by: signal.Signals) -> int:
+        """Start a worker, end it when all its parts are under way, and say how it went."""
+        server.order(GET=[None, Stall(MIB), Stall(MIB)], PART=[None, Stall()])
+        command = (sys.executable, "-c", PROGRAM, way, server.endpoint, URI, str(path))
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as worker:
+            if way == "down":
+                server.await_seen("GET", 3)
+            else:
+                server.await_seen("PART", 2)
+            worker.send_signal(by)
+            worker.communicate(timeout=30)
+        return worker.returncode
+
+    def test_by_force_leaves_no_file_under_its_name(self, path: Path, server: FaultServer) -> None:
+        assert self.end("down", path, server, signal.SIGKILL) == -signal.SIGKILL
+        assert not path.exists()
+
+    def test_by_request_leaves_nothing_at_all(self, path: Path, server: FaultServer) -> None:
+        assert self.end("down", path, server, signal.SIGTERM) == 40
+        assert files_in(path.parent) == set()
+
+    def test_by_force_leaves_the_object_as_it_was(self, path: Path, server: FaultServer) -> None:
+        path.write_bytes(OTHER)
+
+        assert self.end("up", path, server, signal.SIGKILL) == -signal.SIGKILL
+        assert server.objects[KEY] == DATA
+
+    def test_by_request_takes_back_what_was_sent(self, path: Path, server: FaultServer) -> None:
+        path.write_bytes(OTHER)
+
+        assert self.end("up", path, server, signal.SIGTERM) == 40
+        assert server.objects[KEY] == DATA
+        assert server.uploads == {}
 
 
 @pytest.mark.parametrize(

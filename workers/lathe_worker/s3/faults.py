@@ -13,11 +13,14 @@ from botocore.exceptions import (
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
+    LoginError,
     NoCredentialsError,
     PartialCredentialsError,
     ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
@@ -32,7 +35,10 @@ from lathe_worker.s3.settings import S3Settings
 Answer = TypeVar("Answer")
 
 _FAULTS: Final = (ClientError, BotoCoreError, ResponseParserError, HTTPError)
-_NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_NO_CREDENTIALS: Final = (
+    *(NoCredentialsError, PartialCredentialsError, CredentialRetrievalError),
+    *(LoginError, SSOError, TokenRetrievalError),
+)
 _UNREACHED: Final = (
     *(EndpointConnectionError, ConnectTimeoutError),
     *(ProxyConnectionError, SSLError),

@@ -120,7 +120,7 @@ def denied(uri: str, endpoint: str, code: str) -> BadInput:
 def without_credentials(uri: str, endpoint: str) -> BadInput:
     """There is nothing to sign a request with."""
     return BadInput(
-        f"no credentials to read or write {uri} at {endpoint}; "
+        f"there are no valid credentials to reach {uri} at {endpoint}; "
         "set spec.storage.s3.credentials (or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)",
         reason=Reason.ACCESS_DENIED,
     )
