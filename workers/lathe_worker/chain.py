@@ -71,6 +71,12 @@ class Chain:
         """Every kind of step in it, sorted."""
         return tuple(sorted({step.kind for step in self.steps}))
 
+    @property
+    def results(self) -> frozenset[str]:
+        """Names of the steps whose files are measured or published."""
+        named = (self.baseline, *(name for end in self.ends for name in (end.graph, end.final)))
+        return frozenset(name for name in named if name is not None)
+
 
 def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
     """Lay out a plan for a machine whose CPU has these features."""

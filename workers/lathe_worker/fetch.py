@@ -1,6 +1,6 @@
 """Bringing the model and the data sets of a plan into the workspace, and naming what came."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,29 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """Every input of a plan, before any byte is moved."""
+
+    model: Listed
+    datasets: tuple[tuple[DatasetRef, Listed], ...]
+
+    @property
+    def all(self) -> tuple[Listed, ...]:
+        """The model, then the data sets."""
+        return (self.model, *(listed for _, listed in self.datasets))
+
+    def given(self, plan: Plan, digests: Sequence[Digest]) -> Given:
+        """What the steps of a plan are given, when these are the digests of all inputs."""
+        model, *rest = digests
+        pairs = zip(self.datasets, rest, strict=True)
+        return Given(
+            model=model_digest(plan.model, model),
+            datasets={ref.name: described(ref, digest) for (ref, _), digest in pairs},
+            seed=plan.seed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """An input that lies in the workspace.
 
@@ -53,23 +76,20 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that a plan names as input, in the workspace."""
+    """Every input of a plan, in the workspace."""
 
     model: Fetched
     datasets: tuple[tuple[DatasetRef, Fetched], ...]
 
     @property
     def all(self) -> tuple[Fetched, ...]:
-        """The model and the data sets."""
+        """The model, then the data sets."""
         return (self.model, *(fetched for _, fetched in self.datasets))
 
-    def given(self, plan: Plan) -> Given:
-        """What the steps of a plan are given."""
-        return Given(
-            model=model_digest(plan.model, self.model.digest),
-            datasets={ref.name: described(ref, it.digest) for ref, it in self.datasets},
-            seed=plan.seed,
-        )
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """Of all of them."""
+        return tuple(fetched.digest for fetched in self.all)
 
     def told(self) -> tuple[InputRecord, ...]:
         """What is written down about them."""
@@ -81,24 +101,17 @@ class Inputs:
         )
 
 
-def fetch(plan: Plan, store: Store, workspace: Workspace, progress: Progress) -> Inputs:
-    """Look at every input, make sure that they fit, then bring them.
+def look(plan: Plan, store: Store) -> Listing:
+    """Look at every input that a step or the evaluation needs.
 
     Raises:
-        BadInput: What is missing, empty or forbidden; DigestMismatch for another model than the
-            pinned one.
-        InvalidSpec: WorkspaceTooSmall.
-        Transient: DiskFull, ObjectChanged, StorageUnavailable.
+        BadInput: One is missing, empty or forbidden.
     """
-    model = Listed("model", plan.model.uri, _objects(plan.model.uri, store))
-    datasets = [(ref, Listed(ref.name, ref.uri, (store.stat(ref.uri),))) for ref in used(plan)]
-    every = [model, *(listed for _, listed in datasets)]
-    need = sum(listed.bytes for listed in every)
-    workspace.require(need, "fetching " + ", ".join(listed.uri for listed in every))
-    tally = _Tally(need, progress)
-    fetched = _pinned(_fetched(model, store, workspace, tally), plan.model)
-    return Inputs(
-        fetched, tuple((ref, _fetched(listed, store, workspace, tally)) for ref, listed in datasets)
+    uri = plan.model.uri
+    model = store.list(uri) if uri.endswith("/") else (store.stat(uri),)
+    return Listing(
+        Listed("model", uri, model),
+        tuple((ref, Listed(ref.name, ref.uri, (store.stat(ref.uri),))) for ref in used(plan)),
     )
 
 
@@ -111,8 +124,24 @@ def used(plan: Plan) -> tuple[DatasetRef, ...]:
     return tuple(ref for ref in plan.datasets if ref.name in names)
 
 
-def _objects(uri: str, store: Store) -> tuple[StoredObject, ...]:
-    return store.list(uri) if uri.endswith("/") else (store.stat(uri),)
+def fetch(
+    model: Model, listing: Listing, store: Store, workspace: Workspace, progress: Progress
+) -> Inputs:
+    """Bring every input, once it is sure that all of them fit.
+
+    Raises:
+        BadInput: DigestMismatch for another model than the pinned one.
+        InvalidSpec: WorkspaceTooSmall.
+        Transient: DiskFull, ObjectChanged, StorageUnavailable.
+    """
+    need = sum(listed.bytes for listed in listing.all)
+    workspace.require(need, "fetching " + ", ".join(listed.uri for listed in listing.all))
+    tally = _Tally(need, progress)
+    pinned = require_pinned(model, _fetched(listing.model, store, workspace, tally))
+    datasets = (
+        (ref, _fetched(listed, store, workspace, tally)) for ref, listed in listing.datasets
+    )
+    return Inputs(pinned, tuple(datasets))
 
 
 def _fetched(listed: Listed, store: Store, workspace: Workspace, tally: "_Tally") -> Fetched:
@@ -125,8 +154,9 @@ def _fetched(listed: Listed, store: Store, workspace: Workspace, tally: "_Tally"
     return Fetched(listed, folder, digest)
 
 
-def _pinned(fetched: Fetched, model: Model) -> Fetched:
-    if model.digest is not None and model.digest != fetched.digest:
+def require_pinned(model: Model, fetched: Fetched) -> Fetched:
+    """Refuse another model than the one that the plan pins, as BadInput DigestMismatch."""
+    if model.digest not in {None, fetched.digest}:
         raise BadInput(
             f"{model.uri} is {fetched.digest}, not {model.digest} as spec.model.digest says; "
             "restore the model, or change the digest",

@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import Literal
 
 from lathe_api.outcome import Outcome
-from lathe_api.plan import Plan
+from lathe_api.plan import Plan, PlannedTarget
 from lathe_api.v1alpha1.status import StepStatus, TargetStatus
 from lathe_steps.base import Artifact
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
 from lathe_worker.bench import Bench, Measure
 from lathe_worker.chain import End, chain_of
-from lathe_worker.digests import run_key
+from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.evaluate import Candidate
-from lathe_worker.fetch import Inputs, fetch
+from lathe_worker.fetch import Inputs, fetch, look
 from lathe_worker.gates import Verdict, judge
 from lathe_worker.manifest import Manifest
 from lathe_worker.measured import Measured
+from lathe_worker.notes import Notes
 from lathe_worker.opening import open_inputs
 from lathe_worker.progress import Meter, Reporter
 from lathe_worker.publish import Place
@@ -101,15 +102,19 @@ class Walk:
         """Walk to the end."""
         require_allowed(self.plan, self.settings)
         self.meter.begin(FETCH)
-        inputs = fetch(self.plan, self.store, space, self.meter.advance)
-        given = inputs.given(self.plan)
-        self.run_key = run_key(self.plan, given=given, chain=self.chain)
-        if complete := self._complete():
+        listing = look(self.plan, self.store)
+        notes = Notes(self.store, self.plan.output.uri, self.plan.cache)
+        if complete := self._complete(notes.given(self.plan, listing)):
+            return complete
+        inputs = fetch(self.plan.model, listing, self.store, space, self.meter.advance)
+        notes.keep(inputs)
+        given = listing.given(self.plan, inputs.digests)
+        if complete := self._complete(given):
             return complete
         self.meter.begin(OPEN)
         opened = open_inputs(self.plan, inputs, self.settings, space, bench)
         self.steps = Steps(
-            self.chain.steps,
+            self.chain,
             Ground(opened, given, self.settings.threads),
             bench=bench,
             records=Records(self.store, self.plan.output.uri, self.plan.cache),
@@ -122,10 +127,13 @@ class Walk:
         measured = self._measure(self.steps, bench)
         bench.close()  # nothing may touch what is published
         self.meter.begin(PUBLISH)
-        return self._complete() or self._publish(self.steps, inputs, measured)
+        return self._complete(given) or self._publish(self.steps, inputs, measured)
 
-    def _complete(self) -> Outcome | None:
+    def _complete(self, given: Given | None) -> Outcome | None:
         """How the run ended that has published the whole result already, if there was one."""
+        if given is None:
+            return None
+        self.run_key = run_key(self.plan, given=given, chain=self.chain)
         found = publish.find(self.store, Place(self.plan.output, self.run_key))
         return self._end(found, "Hit") if found else None
 
@@ -159,7 +167,10 @@ class Walk:
             plan=self.plan,
             inputs=inputs.told(),
             steps=steps.told(),
-            targets=tuple(target_of(end, finals[end.target]) for end in self.chain.ends),
+            targets=tuple(
+                target_of(target, end, finals[end.target])
+                for target, end in zip(self.plan.targets, self.chain.ends, strict=True)
+            ),
             artifacts=artifacts,
             measured=measured,
             gates=verdict,
@@ -202,14 +213,15 @@ def is_rejected(plan: Plan, verdict: Verdict) -> bool:
     return wanted and not verdict.passed
 
 
-def target_of(end: End, final: Artifact) -> TargetStatus:
+def target_of(target: PlannedTarget, end: End, final: Artifact) -> TargetStatus:
     """What users read about a target."""
     facts = {name: str(fact) for name, fact in final.facts.items()}
     return TargetStatus(
-        name=end.target,
+        name=target.name,
         state="Succeeded",
         executed=end.executed,
         message="" if end.executed else NOT_EXECUTED,
+        gpu_product=target.gpu.product if target.gpu else None,
         compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),
     )

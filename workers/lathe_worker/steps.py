@@ -1,5 +1,6 @@
 """Finishing steps: taken up again where they were finished before, and run where not."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from typing import Literal
 from lathe_steps.base import Artifact
 from lathe_steps.toolchains.versions import versions
 from lathe_worker.bench import ApplyStep, Bench, Opened
-from lathe_worker.chain import PlannedStep
+from lathe_worker.chain import Chain, PlannedStep
 from lathe_worker.digests import Given, step_key
 from lathe_worker.manifest import ManifestStep
 from lathe_worker.progress import Meter
@@ -74,7 +75,7 @@ class Steps:
 
     def __init__(
         self,
-        planned: tuple[PlannedStep, ...],
+        chain: Chain,
         ground: Ground,
         *,
         bench: Bench,
@@ -82,7 +83,8 @@ class Steps:
         workspace: Workspace,
         meter: Meter,
     ) -> None:
-        self._planned: Mapping[str, PlannedStep] = {step.name: step for step in planned}
+        self._planned: Mapping[str, PlannedStep] = {step.name: step for step in chain.steps}
+        self._results = chain.results
         self._ground = ground
         self._bench = bench
         self._records = records
@@ -109,6 +111,7 @@ class Steps:
                 self._done[name] = Finished(record, "Hit", None)
             else:
                 self._run(planned)
+            self._release()
         return self._done[name]
 
     def artifact(self, name: str | None) -> Artifact:
@@ -123,6 +126,14 @@ class Steps:
             return self._run(self._planned[name])
         self._done[name] = replace(done, artifact=artifact)
         return artifact
+
+    def _release(self) -> None:
+        """Take files out of the workspace that neither a later step nor the result needs."""
+        later = {step.after for step in self._planned.values() if step.name not in self._done}
+        for name, done in self._done.items():
+            if done.artifact is not None and name not in later | self._results:
+                shutil.rmtree(done.artifact.path)
+                self._done[name] = replace(done, artifact=None)
 
     def _key(self, planned: PlannedStep) -> str:
         after = planned.after

@@ -1,13 +1,18 @@
 """What a run does with its plan, whatever the toolchains are."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, Transient
 from lathe_steps.reasons import ExitCode, Reason
+from lathe_worker.bench import ApplyStep
+from lathe_worker.local_store import LocalStore
+from lathe_worker.store import Progress, StoredObject, Transfer
 from tests.builders import ONNX_MODEL, ResourceBuilder
 from tests.fake_bench import FakeBench
 from tests.worker_runs import EVALUATION, STEPS, Yard, a_run
@@ -21,6 +26,23 @@ def yard(tmp_path: Path) -> Yard:
 def stop(error: BaseException) -> Mapping[str, BaseException]:
     """A bench's word for: this happens at distill."""
     return {"distill": error}
+
+
+@dataclass
+class Watched(LocalStore):
+    """Storage that remembers what was fetched."""
+
+    root: Path
+    fetched: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.root)
+
+    def download_all(
+        self, objects: Sequence[StoredObject], into: Path, *, progress: Progress | None = None
+    ) -> tuple[Transfer, ...]:
+        self.fetched += [one.uri for one in objects]
+        return super().download_all(objects, into, progress=progress)
 
 
 def test_a_run_publishes_each_target_a_report_and_a_manifest(yard: Yard) -> None:
@@ -89,6 +111,22 @@ def test_nothing_stays_in_the_workspace(yard: Yard) -> None:
     assert list(yard.workspace.iterdir()) == []
 
 
+def test_the_workspace_holds_only_what_is_still_needed(yard: Yard) -> None:
+    seen: dict[str, set[str]] = {}
+
+    class Watching(FakeBench):
+        def apply(self, request: ApplyStep, progress: Callable[[float, str], None]) -> Artifact:
+            folders = [folder for folder in request.out.parent.iterdir() if folder.is_dir()]
+            seen[request.name] = {f.name.partition("-")[2] for f in folders if any(f.iterdir())}
+            return super().apply(request, progress)
+
+    yard.run(bench=Watching())
+
+    model_and_data = {"model", "data-train", "data-calib", "data-val", "Input-export"}
+    assert seen["export"] == {*model_and_data, "distill"}
+    assert seen["rtx/buildEngine"] == {*model_and_data, "cpu-int8", "rtx-simplify"}
+
+
 class TestWhatWasDoneIsNotDoneAgain:
     def test_the_same_run_is_answered_from_its_manifest(self, yard: Yard) -> None:
         first, bench = yard.run(), FakeBench()
@@ -99,6 +137,30 @@ class TestWhatWasDoneIsNotDoneAgain:
         assert second == first.model_copy(update={"cache": "Hit"})
         assert bench.applied == []
         assert yard.published() == before
+
+    def test_the_same_run_fetches_nothing(self, yard: Yard) -> None:
+        yard.run()
+        store = Watched(yard.storage)
+
+        assert yard.run(store=store).cache == "Hit"
+        assert store.fetched == []
+
+    def test_an_object_that_was_replaced_is_fetched(self, yard: Yard) -> None:
+        yard.run()
+        yard.put("models/digits/model.safetensors", b"other weights")
+        store = Watched(yard.storage)
+
+        assert yard.run(store=store).cache == "Miss"
+        assert "s3://models/digits/model.safetensors" in store.fetched
+
+    def test_a_pin_is_held_against_a_result_that_is_there_too(self, yard: Yard) -> None:
+        yard.run()
+        model = {**a_run().spec["model"], "digest": "sha256:" + "0" * 64}
+
+        outcome = yard.run(a_run().with_(model=model))
+
+        assert outcome.failure is not None
+        assert outcome.failure.reason is Reason.DIGEST_MISMATCH
 
     def test_a_run_that_was_killed_goes_on_after_its_last_finished_step(self, yard: Yard) -> None:
         yard.run(bench=FakeBench(stops=stop(Internal("killed"))))
