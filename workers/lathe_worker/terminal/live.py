@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lathe_api.v1alpha1.status import Progress as Report
@@ -64,9 +65,13 @@ class Live:
         self._progress.update(
             self._task,
             completed=progress.percent,
-            step=progress.step,
-            message=progress.message,
+            step=escape(progress.step),
+            message=escape(progress.message),
         )
+
+    def refresh(self) -> None:
+        """Draw now; else it is drawn ten times a second."""
+        self._progress.refresh()
 
     def _done(self) -> None:
         if self._step:

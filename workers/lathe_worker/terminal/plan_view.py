@@ -33,7 +33,7 @@ def sections(
         plan: What would be done.
         spec: What was asked for, by which a step that was added is known.
     """
-    yield "model", [_model(plan)]
+    yield "model", list(_model(plan))
     yield "data", [_dataset(plan, ref) for ref in plan.datasets] or [("none",)]
     yield "steps", list(_steps(plan.steps, spec.steps)) or [("none",)]
     asked = {target.name: target.steps for target in spec.targets}
@@ -48,10 +48,12 @@ def document(plan: Plan) -> Mapping[str, object]:
     return {**json.loads(plan.dumped()), "digest": plan.digest()}
 
 
-def _model(plan: Plan) -> tuple[str, ...]:
+def _model(plan: Plan) -> Rows:
     model = plan.model
     architecture = f" {model.architecture.ref}" if model.architecture else ""
-    return (model.uri, f"{model.format}{architecture}")
+    yield (model.uri, f"{model.format}{architecture}")
+    for each in model.inputs or ():
+        yield (f"input {each.name}", f"{each.dtype} [{', '.join(map(str, each.shape))}]")
 
 
 def _dataset(plan: Plan, ref: DatasetRef) -> tuple[str, ...]:
@@ -96,7 +98,11 @@ def _evaluation(plan: Plan) -> Rows:
         return
     yield ("on", plan.evaluation.dataset, ", ".join(plan.evaluation.metrics))
     for gate in plan.evaluation.gates:
-        yield ("gate", gate.metric, f"{_bound(gate)} on {gate.target or 'every target'}")
+        yield (
+            "gate",
+            gate.metric,
+            f"{_bound(gate)} on {gate.target or 'every target that it is measured on'}",
+        )
 
 
 def _bound(gate: Gate) -> str:
