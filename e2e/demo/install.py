@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -53,24 +54,33 @@ def team(kubectl: Kubectl, namespace: str, *, access_key: str, secret_key: str) 
             "stringData": {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key},
         },
     )
-    component = REPOSITORY / "charts" / "kustomize" / "worker"
-    kubectl("apply", f"--namespace={namespace}", "--kustomize", str(component))
+    with tempfile.TemporaryDirectory() as folder:
+        overlay = {"namespace": namespace, "resources": [_base("worker", Path(folder))]}
+        kubectl("apply", "--kustomize", str(_kustomization(Path(folder), overlay)))
 
 
 def _overlay(images: ImageNames, workspace: Path) -> Path:
     """A kustomization over the base that names the images, as a platform team would write it."""
     workspace.mkdir(parents=True, exist_ok=True)
     name, _, tag = images.operator.rpartition(":")
-    base = os.path.relpath(REPOSITORY / "charts" / "kustomize" / "base", workspace.resolve())
     document = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [base],
+        "resources": [_base("base", workspace)],
         "images": [{"name": "lathe-operator", "newName": name, "newTag": tag}],
         "patches": [{"patch": json.dumps(_settings(images))}],
     }
-    (workspace / "kustomization.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    return workspace
+    return _kustomization(workspace, document)
+
+
+def _base(name: str, workspace: Path) -> str:
+    """One of ours, as a kustomization elsewhere has to spell it: kustomize takes no root path."""
+    return os.path.relpath(REPOSITORY / "charts" / "kustomize" / name, workspace.resolve())
+
+
+def _kustomization(folder: Path, document: dict[str, object]) -> Path:
+    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    text = yaml.safe_dump({**head, **document})
+    (folder / "kustomization.yaml").write_text(text, encoding="utf-8")
+    return folder
 
 
 def _settings(images: ImageNames) -> dict[str, object]:
