@@ -20,7 +20,7 @@ from lathe_operator.values import (
     Ref,
     Refusal,
     TryPod,
-    Written,
+    Version,
 )
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Refused(Exception):  # noqa: N818 - named by what happened, not by being a
 
 
 async def act(
-    ref: Ref, decision: Decision, cluster: Cluster, note: Callable[[Written], None]
+    ref: Ref, decision: Decision, cluster: Cluster, note: Callable[[Version], None]
 ) -> timedelta | None:
     """Make a decision true.
 
@@ -61,7 +61,7 @@ async def act(
     return decision.again
 
 
-async def _do(action: Action, ref: Ref, cluster: Cluster) -> Written | None:
+async def _do(action: Action, ref: Ref, cluster: Cluster) -> Version | None:
     match action:
         case CreateJob() | TryPod():
             return await _ask(action, ref, cluster)
@@ -69,19 +69,19 @@ async def _do(action: Action, ref: Ref, cluster: Cluster) -> Written | None:
             return await cluster.patch_job(Ref(ref.namespace, name), uid, spec)
         case DeleteJob(name, uid):
             await cluster.delete_job(Ref(ref.namespace, name), uid)
-            return Written(uid, None)
+            return Version(uid, None)
         case ConfirmGone(name):
             await _confirm_gone(Ref(ref.namespace, name), cluster)
         case PostEvent(manifest):
             await _post_event(ref, manifest, cluster)
-        case PatchStatus(uid, fields):
-            return await cluster.patch_status(ref, uid, fields)
+        case PatchStatus(seen, fields):
+            return await cluster.patch_status(ref, seen, fields)
         case DeleteResource(uid):
             await cluster.delete_resource(ref, uid)
     return None
 
 
-async def _ask(action: CreateJob | TryPod, ref: Ref, cluster: Cluster) -> Written | None:
+async def _ask(action: CreateJob | TryPod, ref: Ref, cluster: Cluster) -> Version | None:
     """Ask for a Job or a pod: the server's refusal is an answer."""
     try:
         if isinstance(action, CreateJob):

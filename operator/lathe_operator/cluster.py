@@ -12,7 +12,7 @@ from kubernetes.aio import client, config
 
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
-from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Written, version_of
+from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Version, version_of
 
 Document = dict[str, Any]
 
@@ -27,7 +27,7 @@ class Cluster(Protocol):
     or `Faulted`. After `Faulted`, it may have been done all the same.
     """
 
-    async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Written:
+    async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Version:
         """Create a Job, unless there is one of that name that the resource `owner` controls.
 
         Raises:
@@ -35,7 +35,7 @@ class Cluster(Protocol):
             Waiting: When a Job of that name is being deleted.
         """
 
-    async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Written:
+    async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """Change fields of the spec of the Job of that uid."""
 
     async def delete_job(self, job: Ref, uid: str) -> None:
@@ -54,8 +54,12 @@ class Cluster(Protocol):
             Rejected: With the words of who would refuse it.
         """
 
-    async def patch_status(self, ref: Ref, uid: str, fields: Manifest) -> Written:
-        """Change fields of the status of the resource of that uid."""
+    async def patch_status(self, ref: Ref, seen: Version, fields: Manifest) -> Version:
+        """Change fields of a resource's status, if it is still the one that was seen.
+
+        Raises:
+            Waiting: When it has changed since, or is another of the same name.
+        """
 
     async def post_event(self, namespace: str, manifest: Manifest) -> None:
         """Create an Event; one of that name that is there already is as good."""
@@ -102,7 +106,7 @@ class KubernetesCluster:
             return False
         return True
 
-    async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Written:
+    async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Version:
         """See `Cluster`."""
         path = _jobs(namespace)
         query = {"fieldManager": OPERATOR, "fieldValidation": "Strict"}
@@ -113,9 +117,9 @@ class KubernetesCluster:
                 raise
             made = await self._request("GET", f"{path}/{manifest['metadata']['name']}")
             _check_owner(made, owner)
-        return Written(made["metadata"]["uid"], version_of(made))
+        return Version(made["metadata"]["uid"], version_of(made))
 
-    async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Written:
+    async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """See `Cluster`."""
         body = {"metadata": {"uid": uid}, "spec": spec}
         return await self._patch(f"{_jobs(job.namespace)}/{job.name}", uid, body)
@@ -138,7 +142,7 @@ class KubernetesCluster:
         query = {"labelSelector": f"{MANAGED}=true", "limit": "500"}
         uids: set[str] = set()
         while True:
-            page = await self._request("GET", path, query=query)
+            page = await self._request("GET", path, query=query, accept=METADATA_OF_ALL)
             uids.update(item["metadata"]["uid"] for item in page["items"])
             query["continue"] = page["metadata"].get("continue") or ""
             if not query["continue"]:
@@ -149,10 +153,10 @@ class KubernetesCluster:
         path = f"/api/v1/namespaces/{namespace}/pods"
         await self._write("POST", path, manifest, query={"dryRun": "All"})
 
-    async def patch_status(self, ref: Ref, uid: str, fields: Manifest) -> Written:
+    async def patch_status(self, ref: Ref, seen: Version, fields: Manifest) -> Version:
         """See `Cluster`."""
-        body = {"metadata": {"uid": uid}, "status": fields}
-        return await self._patch(f"{_resource(ref)}/status", uid, body)
+        body = {"metadata": {"resourceVersion": str(seen.version)}, "status": fields}
+        return await self._patch(f"{_resource(ref)}/status", seen.uid, body)
 
     async def post_event(self, namespace: str, manifest: Manifest) -> None:
         """See `Cluster`."""
@@ -170,7 +174,7 @@ class KubernetesCluster:
     async def get_lease(self, ref: Ref) -> Lease | None:
         """See `Cluster`."""
         try:
-            return _lease(await self._request("GET", f"{_leases(ref)}/{ref.name}", whole=True))
+            return _lease(await self._request("GET", f"{_leases(ref)}/{ref.name}", accept=WHOLE))
         except Gone:
             return None
 
@@ -180,24 +184,22 @@ class KubernetesCluster:
         create = lease.version is None
         method, path = ("POST", _leases(ref)) if create else ("PUT", f"{_leases(ref)}/{ref.name}")
         try:
-            return _lease(await self._request(method, path, body, whole=True))
+            return _lease(await self._request(method, path, body, accept=WHOLE))
         except Rejected as rejected:
             if rejected.conflict:
                 return None
             raise
 
-    async def _patch(self, path: str, uid: str, body: Manifest) -> Written:
-        """Patch the object of that uid.
-
-        Raises:
-            Gone: Also when there is another object of that name.
-        """
+    async def _patch(self, path: str, uid: str, body: Manifest) -> Version:
+        """Patch an object that is still what it was; the watch shows soon what it is now."""
         query = {"fieldManager": OPERATOR}
         try:
             made = await self._write("PATCH", path, body, query=query)
         except Rejected as rejected:
-            raise Gone(rejected.message) if rejected.conflict else rejected from None
-        return Written(uid, version_of(made))
+            if not rejected.conflict:
+                raise
+            raise Waiting(rejected.message, after=SOON) from None
+        return Version(uid, version_of(made))
 
     async def _delete(self, path: str, uid: str) -> None:
         body = {
@@ -228,11 +230,11 @@ class KubernetesCluster:
         body: Manifest | None = None,
         *,
         query: Mapping[str, str] | None = None,
-        whole: bool = False,
+        accept: str | None = None,
     ) -> Document:
-        """Ask the server, and get its answer: of objects only the metadata, unless asked."""
-        headers = {"Accept": "application/json" if whole else ONLY_METADATA}
-        headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+        """Ask the server, and get its answer: of an object only the metadata, unless asked."""
+        content = MERGE_PATCH if method == "PATCH" else WHOLE
+        headers = {"Accept": accept or METADATA, "Content-Type": content}
         serialized = await self._api.param_serialize(
             method,
             path,
@@ -252,7 +254,9 @@ class KubernetesCluster:
         return document
 
 
-ONLY_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+WHOLE = "application/json"
+METADATA = f"{WHOLE};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{WHOLE}"
+METADATA_OF_ALL = f"{WHOLE};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{WHOLE}"
 MERGE_PATCH = "application/merge-patch+json"
 TIMEOUT = 30.0
 """Seconds after which a request counts as lost."""

@@ -8,7 +8,7 @@ from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import parse
 from lathe_operator.errors import Faulted
 from lathe_operator.seen import unpacked
-from lathe_operator.values import Observed, Ref, View, Written
+from lathe_operator.values import Observed, Ref, Version, View
 
 
 def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
@@ -50,9 +50,9 @@ class OwnWrites:
     def __init__(self, patience: timedelta = timedelta(seconds=30)) -> None:
         """Wait for a write at most so long: a watch that lost it must not stop the resource."""
         self._patience = patience
-        self._writes: dict[Ref, list[tuple[Written, datetime]]] = {}
+        self._writes: dict[Ref, list[tuple[Version, datetime]]] = {}
 
-    def note(self, ref: Ref, now: datetime, written: Written) -> None:
+    def note(self, ref: Ref, now: datetime, written: Version) -> None:
         """Remember a write that belongs to a resource."""
         self._writes.setdefault(ref, []).append((written, now + self._patience))
 
@@ -69,7 +69,7 @@ class OwnWrites:
         return max(until for _, until in open_ends)
 
 
-def _is_shown(written: Written, ref: Ref, view: View) -> bool:
+def _is_shown(written: Version, ref: Ref, view: View) -> bool:
     resource = view.resource(ref)
     if resource is None or resource.uid == written.uid:
         return resource is None or resource.version >= (written.version or 0)

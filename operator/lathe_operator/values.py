@@ -240,6 +240,19 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One state of an object: what the watches have shown, or will show of a write of ours.
+
+    Attributes:
+        uid: Of the object.
+        version: Its resourceVersion; None when it is gone.
+    """
+
+    uid: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CreateJob:
     """Create a Job; where there is one of that name and of this resource, that is as good."""
 
@@ -287,9 +300,9 @@ class PostEvent:
 
 @dataclass(frozen=True, slots=True)
 class PatchStatus:
-    """Make every field of status but `progress` what the decision says."""
+    """Make every field of status but `progress` what the decision says, over what was seen."""
 
-    uid: str
+    seen: Version
     fields: Manifest
 
 
@@ -310,19 +323,6 @@ Action = (
     | PatchStatus
     | DeleteResource
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A write of ours, as the watches will show it.
-
-    Attributes:
-        uid: Of the object.
-        version: Its resourceVersion since then; None when it is gone.
-    """
-
-    uid: str
-    version: int | None
 
 
 @dataclass(frozen=True, slots=True)

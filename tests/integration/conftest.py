@@ -2,11 +2,15 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from e2e.localcluster.binaries import API_PROGRAMS, binaries
-from e2e.localcluster.controlplane import ControlPlane
+from e2e.localcluster.controlplane import ControlPlane, KubectlError
+from e2e.localcluster.processes import wait_until
+
+CRDS = Path(__file__).parents[2] / "crds"
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +26,22 @@ def control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
         binaries(API_PROGRAMS)
     with ControlPlane() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def server(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane, serving ModelOptimization under all of its names."""
+    control_plane.kubectl("apply", "-f", str(CRDS))
+
+    def explained() -> bool:
+        try:
+            return "ModelOptimization" in control_plane.kubectl("explain", "mo.spec")
+        except KubectlError:
+            return False
+
+    # Discovery and OpenAPI follow the definition a moment later, each in its own time.
+    wait_until(explained, "lathe.dev in the server's discovery and OpenAPI", seconds=60.0)
+    return control_plane
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     RETRYING = "Retrying"
     SUSPENDED = "Suspended"
     NOT_SUSPENDED = "NotSuspended"
+    RESUMED = "Resumed"
 
     # gates
     NOT_EVALUATED = "NotEvaluated"

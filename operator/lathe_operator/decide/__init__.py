@@ -23,6 +23,7 @@ from lathe_operator.values import (
     PatchStatus,
     Policy,
     TryPod,
+    Version,
 )
 from lathe_steps.reasons import Reason
 
@@ -73,7 +74,7 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
         return Decision(jobs, wait)
     after = status.of(look, found, has_job=_has_job(look, found, jobs))
     ask = (TryPod(job.trial_pod(create.manifest)),) if look.is_podless and not seen.refusal else ()
-    return Decision((*jobs, *_told(seen, after), *ask), cleanup.look_again(look, found))
+    return Decision((*jobs, *ask, *_told(seen, after)), cleanup.look_again(look, found))
 
 
 def _finish(look: Look, found: Situation) -> Decision:
@@ -139,7 +140,8 @@ def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:
     """Events, then status; nothing where status is so already."""
     if seen.status == after:
         return ()
-    return (*events.between(seen, after), PatchStatus(seen.resource.uid, status.fields(after)))
+    over = Version(seen.resource.uid, seen.resource.version)
+    return (*events.between(seen, after), PatchStatus(over, status.fields(after)))
 
 
 def _ended(seen: Observed, after: ModelOptimizationStatus) -> Ended | None:

@@ -21,7 +21,8 @@ def of(
     generation: int,
     now: datetime,
     *,
-    has_started: bool,
+    has_started: bool = False,
+    was_held: bool = False,
 ) -> tuple[Condition, ...]:
     """All conditions of a resource; a transition time only changes with its status.
 
@@ -31,12 +32,13 @@ def of(
         generation: Generation of the spec that the conditions speak of.
         now: The time of a transition, if there is one.
         has_started: Whether a worker has run.
+        was_held: Whether the run has been held back before.
     """
-    verdicts = _verdicts(situation, has_started=has_started)
+    verdicts = _verdicts(situation, has_started=has_started, was_held=was_held)
     return tuple(_stamped(verdict, before, generation, now) for verdict in verdicts)
 
 
-def _verdicts(situation: Situation, *, has_started: bool) -> Iterator[Verdict]:
+def _verdicts(situation: Situation, *, has_started: bool, was_held: bool) -> Iterator[Verdict]:
     reason, message, phase = situation.reason, situation.message, situation.phase
     valid = reason is not Reason.INVALID_SPEC
     yield _verdict(ConditionType.ACCEPTED, valid, Reason.VALID if valid else reason, message)
@@ -44,7 +46,8 @@ def _verdicts(situation: Situation, *, has_started: bool) -> Iterator[Verdict]:
         ConditionType.ADMITTED, has_started, Reason.STARTED if has_started else reason, message
     )
     held = phase is Phase.SUSPENDED
-    yield _verdict(ConditionType.SUSPENDED, held, reason if held else Reason.NOT_SUSPENDED, message)
+    otherwise = Reason.RESUMED if was_held else Reason.NOT_SUSPENDED
+    yield _verdict(ConditionType.SUSPENDED, held, reason if held else otherwise, message)
     yield _gates(situation)
     yield _verdict(ConditionType.COMPLETE, phase is Phase.SUCCEEDED, reason, message)
     failed = phase in (Phase.FAILED, Phase.CANCELLED)

@@ -76,9 +76,11 @@ class Look:
     def resumed(self) -> datetime | None:
         """When the run was last let go on; None where it never was held back."""
         held = condition(self.seen.status, ConditionType.SUSPENDED)
-        if self.run.said is None or held is None or held.status != "False":
+        if self.run.said is None or held is None:
             return None
-        return times.parsed(held.last_transition_time)
+        if held.status == "True":
+            return self.seen.now
+        return times.parsed(held.last_transition_time) if held.reason == Reason.RESUMED else None
 
     @property
     def began(self) -> datetime | None:

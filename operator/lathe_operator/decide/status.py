@@ -34,6 +34,7 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
         seen.resource.generation,
         seen.now,
         has_started=_has_started(look, situation),
+        was_held=_was_held(look),
     )
     return ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
@@ -54,9 +55,7 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
 def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
     """The status of a resource that cannot be run: it speaks of no run at all."""
     situation = Situation(Phase.FAILED, Reason.INVALID_SPEC, str(invalid))
-    found = conditions.of(
-        situation, seen.status, seen.resource.generation, seen.now, has_started=False
-    )
+    found = conditions.of(situation, seen.status, seen.resource.generation, seen.now)
     return ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
@@ -81,6 +80,12 @@ def _has_started(look: Look, situation: Situation) -> bool:
     before = condition(look.seen.status, ConditionType.ADMITTED)
     had = look.run.said is not None and before is not None and before.status == "True"
     return situation.is_final and (had or look.began is not None)
+
+
+def _was_held(look: Look) -> bool:
+    before = condition(look.seen.status, ConditionType.SUSPENDED)
+    held = before is not None and (before.status == "True" or before.reason == Reason.RESUMED)
+    return held and look.run.said is not None
 
 
 def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:

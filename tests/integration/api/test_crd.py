@@ -1,39 +1,19 @@
 """The generated CustomResourceDefinition before a real kube-apiserver."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from e2e.localcluster.controlplane import ControlPlane, KubectlError
-from e2e.localcluster.processes import wait_until
 from tests.builders import DISTILL, PRUNE, QUANTIZE, Document, ResourceBuilder, a_resource, target
 from tests.refused import ONLY_PYDANTIC, REFUSED
 
 pytestmark = pytest.mark.apiserver
 
-CRDS = Path(__file__).parents[3] / "crds"
 FULL = (
     a_resource()
     .steps({"name": "halve", **PRUNE}, DISTILL)
     .targets(target("cpu", "ONNXRuntime", QUANTIZE), target("rtx", "TensorRTRTX", tensorrt={}))
 )
-
-
-@pytest.fixture(scope="module")
-def server(control_plane: ControlPlane) -> ControlPlane:
-    """A control plane that serves the resource, under all of its names."""
-    control_plane.kubectl("apply", "-f", str(CRDS))
-
-    def explained() -> bool:
-        try:
-            return "ModelOptimization" in control_plane.kubectl("explain", "mo.spec")
-        except KubectlError:
-            return False
-
-    # Discovery and OpenAPI follow the definition a moment later, each in its own time.
-    wait_until(explained, "lathe.dev in the server's discovery and OpenAPI", seconds=60.0)
-    return control_plane
 
 
 def create(server: ControlPlane, namespace: str, document: Document, *flags: str) -> Document:

@@ -1,0 +1,188 @@
+"""A fault at every write: whatever breaks, the next looks lead to where nothing had broken."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from lathe_api.v1alpha1.resource import KIND
+from lathe_operator.decide.names import RESTART
+from tests import kubelet
+from tests.builders import EXPORT, PRUNE, a_resource
+from tests.fake_cluster import Fault
+from tests.world import World
+
+Story = Callable[[World], Awaitable[None]]
+
+
+async def succeeds(world: World) -> None:
+    await world.pass_time(3)
+    world.start_pod()
+    await world.settle()
+    world.end(0, kubelet.success())
+    await world.settle()
+
+
+async def fails_once_and_succeeds(world: World) -> None:
+    await world.settle()
+    pod = world.start_pod("a")
+    await world.settle()
+    world.pod_status(pod, kubelet.ended(50, kubelet.failure()))
+    world.job_status({"failed": 1})
+    await world.settle()
+    world.cluster.now += kubelet.MINUTE
+    world.start_pod("b")
+    await world.settle()
+    world.end(0, kubelet.success())
+    await world.settle()
+
+
+async def fails_for_good(world: World) -> None:
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+    world.end(30, kubelet.failure())
+    await world.settle()
+
+
+async def is_edited_while_it_runs(world: World) -> None:
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+    world.edit(steps=[PRUNE])
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+
+
+async def is_edited_there_and_back(world: World) -> None:
+    await succeeds(world)
+    world.edit(steps=[PRUNE])
+    await world.settle()
+    world.edit(steps=None)
+    await world.settle()
+    world.start_pod("c")
+    world.end(0, kubelet.success())
+    await world.settle()
+
+
+async def is_suspended_and_resumed(world: World) -> None:
+    await world.settle()
+    pod = world.start_pod()
+    await world.settle()
+    world.edit(run={"suspend": True})
+    await world.settle()
+    world.cluster.remove("Pod", pod)
+    world.edit(run={"suspend": False})
+    await world.settle()
+
+
+async def is_cancelled(world: World) -> None:
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+    world.edit(run={"cancel": True})
+    await world.settle()
+
+
+async def loses_its_job(world: World) -> None:
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+    world.cluster.remove("Job", world.job["metadata"]["name"])
+    await world.settle()
+
+
+async def waits_too_long(world: World) -> None:
+    world.edit(run={"pendingDeadlineSeconds": 60})
+    await world.settle()
+    await world.pass_time(61)
+
+
+async def runs_too_long(world: World) -> None:
+    world.edit(run={"activeDeadlineSeconds": 60})
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+    await world.pass_time(61)
+
+
+async def is_invalid_and_mended(world: World) -> None:
+    world.edit(steps=[EXPORT, PRUNE])
+    await world.settle()
+    world.edit(steps=[PRUNE])
+    await world.settle()
+
+
+async def is_restarted(world: World) -> None:
+    await succeeds(world)
+    world.annotate(**{RESTART: "again"})
+    await world.settle()
+
+
+async def outlives_its_time(world: World) -> None:
+    world.edit(run={"ttlSecondsAfterFinished": 60})
+    await succeeds(world)
+    await world.pass_time(61)
+
+
+STORIES = (
+    succeeds,
+    fails_once_and_succeeds,
+    fails_for_good,
+    is_edited_while_it_runs,
+    is_edited_there_and_back,
+    is_suspended_and_resumed,
+    is_cancelled,
+    loses_its_job,
+    waits_too_long,
+    runs_too_long,
+    is_invalid_and_mended,
+    is_restarted,
+    outlives_its_time,
+)
+
+
+def end_state(world: World) -> dict[str, Any]:
+    """What a story has led to, and everything that was ever created on the way."""
+    masked = {}
+    for (kind, ref), document in world.cluster.objects.items():
+        metadata = {k: v for k, v in document["metadata"].items() if k != "resourceVersion"}
+        masked[kind, ref] = {**document, "metadata": metadata}
+    made = [each for each in world.cluster.made if each[0] != "Event"]
+    events = sorted(each for each in world.cluster.made if each[0] == "Event")
+    return {"objects": masked, "made": made, "events": events}
+
+
+def a_world() -> World:
+    return World(a_resource())
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["the operator lives", "the operator dies"])
+@pytest.mark.parametrize("committed", [False, True], ids=["not done", "done but not answered"])
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_a_fault_at_any_write_leads_to_the_same_end(
+    story: Story, *, committed: bool, crash: bool
+) -> None:
+    undisturbed = a_world()
+    await story(undisturbed)
+    writes = len(undisturbed.cluster.writes)
+    assert writes > 0
+
+    for at in range(1, writes + 1):
+        world = a_world()
+        world.cluster.fault = Fault(at, committed)
+        if crash:
+            world.dies_at_faults = True
+        await story(world)
+
+        assert end_state(world) == end_state(undisturbed), f"after a fault at write {at}"
+
+
+async def test_the_masks_hide_nothing_that_matters() -> None:
+    one, other = a_world(), a_world()
+    await succeeds(one)
+    await fails_for_good(other)
+
+    assert end_state(one) != end_state(other)
+    assert {kind for kind, _ in end_state(one)["objects"]} == {KIND, "Job", "Pod", "Event"}
