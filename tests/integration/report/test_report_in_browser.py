@@ -1,0 +1,130 @@
+"""The report in a real browser: it fits, it reads in the dark and on paper, and asks nobody."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lathe_worker.report import render
+from tests.unit.worker.reports import a_report
+
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+CONTRAST = 150
+MEASURE = """
+<script>
+addEventListener('load', () => {
+  const page = document.documentElement;
+  const seen = (node) => getComputedStyle(node);
+  const clipped = [...document.querySelectorAll('main *')].filter(
+    (node) => node.scrollWidth > node.clientWidth + 1 && seen(node).overflowX === 'hidden');
+  document.body.setAttribute('data-found', JSON.stringify({
+    wider: page.scrollWidth - page.clientWidth,
+    clipped: clipped.length,
+    squeezed: [...document.querySelectorAll('th[scope]')].filter((n) => n.clientWidth < 90).length,
+    paper: seen(document.body).backgroundColor,
+    ink: seen(document.body).color,
+    asked: performance.getEntriesByType('resource').length,
+  }));
+});
+</script>
+"""
+"""Only in the test's copy of the page, which has no scripts of its own."""
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Chromium without a window, with a profile of its own."""
+
+    program: str
+    folder: Path
+
+    def __call__(self, page: str, *flags: str) -> str:
+        file = self.folder / "report.html"
+        file.write_text(page, encoding="utf-8")
+        profile = f"--user-data-dir={self.folder / 'profile'}"
+        done = subprocess.run(
+            [self.program, *QUIET, profile, *flags, file.as_uri()],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return done.stdout
+
+    def found(self, page: str, *flags: str) -> dict[str, Any]:
+        """What the page looks like from inside."""
+        dom = self(page.replace("</body>", f"{MEASURE}</body>"), "--dump-dom", *flags)
+        facts = re.search(r'data-found="([^"]*)"', dom)
+        assert facts, dom[-2000:]
+        found: dict[str, Any] = json.loads(html.unescape(facts[1]))
+        return found
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Browser:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.fail("these tests need a browser: install the package chromium")
+    return Browser(program, tmp_path)
+
+
+@pytest.mark.parametrize("width", [500, 800, 1280], ids=["narrow", "medium", "wide"])
+def test_the_page_fits_and_nothing_is_cut_off_or_squeezed(width: int, browser: Browser) -> None:
+    found = browser.found(render(a_report()), f"--window-size={width},1200")
+
+    assert (found["wider"], found["clipped"], found["squeezed"], found["asked"]) == (0, 0, 0, 0)
+
+
+def test_long_names_do_not_break_the_page(browser: Browser) -> None:
+    report = a_report()
+    long = report.model_copy(
+        update={
+            "artifacts": tuple(
+                each.model_copy(update={"uri": f"s3://artifacts/{'long-' * 60}"})
+                for each in report.artifacts
+            ),
+            "gates": report.gates.model_copy(update={"message": "x" * 600}),
+        }
+    )
+
+    assert browser.found(render(long), "--window-size=500,1200")["wider"] == 0
+
+
+def test_paper_is_light_by_day_and_dark_by_night(browser: Browser) -> None:
+    page = render(a_report())
+
+    day = browser.found(page, "--window-size=1280,1200")
+    night = browser.found(page.replace("(prefers-color-scheme: dark)", "all"))
+
+    assert brightness(day["paper"]) - brightness(day["ink"]) > CONTRAST
+    assert brightness(night["ink"]) - brightness(night["paper"]) > CONTRAST
+
+
+def brightness(color: str) -> float:
+    red, green, blue = map(int, re.findall(r"\d+", color)[:3])
+    return (red + green + blue) / 3
+
+
+def test_the_page_prints(browser: Browser, tmp_path: Path) -> None:
+    browser(render(a_report()), f"--print-to-pdf={tmp_path / 'report.pdf'}")
+
+    content = (tmp_path / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 4
