@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,7 +65,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
     while not holds():
         if time.monotonic() > deadline:
             return False
-        os.sched_yield()
+        threading.Event().wait(0.01)
     return True
 
 
