@@ -284,7 +284,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, b"", {"ETag": _etag(body)})
 
     def _complete(self, _: bytes, __: Fault | None) -> None:
-        parts = self.state.uploads.pop(self._query()["uploadId"][0])
+        parts = self.state.uploads.pop(self._query()["uploadId"][0], None)
+        if parts is None:
+            self._refuse(404, "NoSuchUpload")
+            return
         data = b"".join(parts[number] for number in sorted(parts))
         self.state.objects[self._key()] = data
         etag = escape(_etag(data))
