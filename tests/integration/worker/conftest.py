@@ -10,7 +10,7 @@ from tests.small_models import write_images, write_onnx, write_torch
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """SeaweedFS with models and data; each test writes below an output of its own."""
     folder = tmp_path_factory.mktemp("objects")
     objects = {

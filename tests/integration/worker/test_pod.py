@@ -118,8 +118,8 @@ class Pod:
 
 
 @pytest.fixture
-def pod(server: S3Server, tmp_path: Path) -> Pod:
-    return Pod(server, tmp_path)
+def pod(s3: S3Server, tmp_path: Path) -> Pod:
+    return Pod(s3, tmp_path)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -211,8 +211,8 @@ def test_bad_input_is_told_in_a_line_that_names_it(
     assert pod.published() == set()
 
 
-def test_credentials_that_may_nothing_are_bad_input_too(server: S3Server, tmp_path: Path) -> None:
-    outcome = Pod(server, tmp_path, NOBODY).run(SHORT)
+def test_credentials_that_may_nothing_are_bad_input_too(s3: S3Server, tmp_path: Path) -> None:
+    outcome = Pod(s3, tmp_path, NOBODY).run(SHORT)
 
     assert outcome.failure is not None
     assert (outcome.exit_code, outcome.failure.reason) == (
