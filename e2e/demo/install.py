@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -76,7 +77,7 @@ def _base(name: str, workspace: Path) -> str:
     return os.path.relpath(REPOSITORY / "charts" / "kustomize" / name, workspace.resolve())
 
 
-def _kustomization(folder: Path, document: dict[str, object]) -> Path:
+def _kustomization(folder: Path, document: Mapping[str, object]) -> Path:
     head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     text = yaml.safe_dump({**head, **document})
     (folder / "kustomization.yaml").write_text(text, encoding="utf-8")
