@@ -49,7 +49,8 @@ class Outcome(Parameters):
         """The document in at most LIMIT bytes: what is in the manifest too is left out first.
 
         Facts of steps go first, then artifacts, metrics, steps and targets; long messages are
-        cut at last. The gates, the summary and where the manifest is always stay.
+        cut then. The gates, the summary and where the manifest is stay, unless an address and
+        messages of the oddest characters leave no room: then only how it ended does.
         """
         said = self
         for shorten in SHORTENINGS:
@@ -77,6 +78,21 @@ def _in_brief(outcome: Outcome) -> Outcome:
     )
 
 
+def _bare(outcome: Outcome) -> Outcome:
+    failure = outcome.failure and Failure(
+        reason=outcome.failure.reason,
+        exit_code=outcome.failure.exit_code,
+        message=clip(outcome.failure.message, 100),
+    )
+    return Outcome(
+        run_key=outcome.run_key,
+        exit_code=outcome.exit_code,
+        gates=outcome.gates,
+        gate_message=clip(outcome.gate_message, 100),
+        failure=failure,
+    )
+
+
 SHORTENINGS: tuple[Callable[[Outcome], Outcome], ...] = (
     _without_facts,
     _without("artifacts"),
@@ -84,5 +100,6 @@ SHORTENINGS: tuple[Callable[[Outcome], Outcome], ...] = (
     _without("steps"),
     _without("targets"),
     _in_brief,
+    _bare,
 )
 """What is given up for brevity, least missed first."""

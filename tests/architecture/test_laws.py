@@ -68,6 +68,7 @@ LIGHT = {
     "the contract": "lathe_api.crd, lathe_api.plan, lathe_api.flow, lathe_api.outcome",
     "the operator's decisions": "lathe_operator.decide",
     "the command line": "lathe_worker.cli",
+    "the program in the pod, which parses no model": "lathe_worker.main",
 }
 
 

@@ -71,3 +71,30 @@ def test_a_failure_in_many_bytes_fits_too() -> None:
 
     assert len(outcome.termination_message().encode()) <= LIMIT
     assert Outcome.model_validate_json(outcome.termination_message()).failure is not None
+
+
+@pytest.mark.parametrize("character", ["a", '"', "\x01", "模", "🜚"], ids=ascii)
+def test_the_longest_outcome_of_the_oddest_characters_fits(character: str) -> None:
+    uri = f"s3://bucket/{character * 1000}/"
+    outcome = many(288).model_copy(
+        update={
+            "exit_code": ExitCode.INTERNAL,
+            "run_key": "a" * 64,
+            "gate_message": character * 1024,
+            "failure": Failure(
+                reason=Reason.STEP_FAILED, message=character * 1024, step=character * 253
+            ),
+            "summary": Summary(model=character * 253, targets=character * 253),
+            "manifest_uri": uri,
+            "report_uri": uri,
+        }
+    )
+
+    message = outcome.termination_message()
+
+    assert len(message.encode()) <= LIMIT
+    said = Outcome.model_validate_json(message)
+    assert (said.exit_code, said.failure and said.failure.reason) == (
+        ExitCode.INTERNAL,
+        Reason.STEP_FAILED,
+    )
