@@ -47,3 +47,12 @@ def append(source: BinaryIO, place: Place, target: BinaryIO) -> Place:
     while (left := end - source.tell()) > 0:
         target.write(source.read(min(left, _CHUNK)))
     return Place(place.location, begin, target.tell() - begin)
+
+
+def put(tensor: onnx.TensorProto, place: Place) -> None:
+    """Say that the data of a tensor lies there."""
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    del tensor.external_data[:]
+    for key, value in place._asdict().items():
+        if value is not None:
+            tensor.external_data.add(key=key, value=str(value))

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import onnx
-from onnx import external_data_helper
 
 from lathe_steps.base import Artifact, TensorSpec
 from lathe_steps.errors import BadInput, Stopped
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains import candidates
 from lathe_steps.toolchains.graphs import files, names
-from lathe_steps.toolchains.graphs.external import Place, append, place_of
+from lathe_steps.toolchains.graphs.external import Place, append, place_of, put
 from lathe_steps.toolchains.onnx_runtime import Session
 from lathe_steps.toolchains.source import SourceModel
 
@@ -164,9 +163,7 @@ def _write(file: Path, model: onnx.ModelProto, out: Path) -> None:
         for tensor, place in places:
             with (file.parent / place.location).open("rb") as data:
                 moved = append(data, place, target)
-            external_data_helper.set_external_data(
-                tensor, files.DATA, offset=moved.offset, length=moved.length
-            )
+            put(tensor, moved._replace(location=files.DATA))
     onnx.save_model(model, str(out / files.MODEL))
 
 

@@ -1,6 +1,7 @@
 """Weights that nobody vouches for: read without running code, matched with the architecture."""
 
 import pickle  # noqa: TID251 - for the name of its error; nothing is unpickled here
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,9 @@ def _read_state_dict(file: Path) -> Tensors:
     if _begins(file) == _ZIP:
         _check_archive(file)
     try:
-        loaded = torch.load(file, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about protocols of pickle, to programmers
+            loaded = torch.load(file, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         raise BadInput(
             f"{file.name}: it holds more than tensors, and is not loaded; store the state_dict "
