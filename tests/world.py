@@ -9,7 +9,7 @@ from lathe_api.v1alpha1.resource import KIND
 from lathe_api.v1alpha1.status import Condition, ConditionType, ModelOptimizationStatus
 from lathe_operator.errors import Failure
 from lathe_operator.reconcile import Reconciler
-from lathe_operator.values import Ended, Policy
+from lathe_operator.values import Ended, Policy, Ref
 from tests import kubelet
 from tests.builders import ResourceBuilder, a_resource
 from tests.fake_cluster import FakeCluster
@@ -20,6 +20,11 @@ POLICY = Policy(worker_image="lathe-worker:1")
 BEGIN = datetime(2026, 11, 20, 10, tzinfo=UTC)
 UNSETTLED = 12
 """Looks after which something writes for ever."""
+
+
+def _states(status: Document) -> list[Document]:
+    """The states of a pod's containers."""
+    return [container["state"] for container in status.get("containerStatuses", ())]
 
 
 class World:
@@ -98,7 +103,11 @@ class World:
         return self.cluster.start_pod(self.job, suffix, status)
 
     def pod_status(self, pod: str, status: Document) -> None:
-        """Write a pod's status."""
+        """Write a pod's status; when the worker started does not change any more."""
+        before = self.cluster.objects["Pod", Ref("team", pod)]["status"]
+        for old, new in zip(_states(before), _states(status), strict=False):
+            if "running" in old and "terminated" in new:
+                new["terminated"] = {**new["terminated"], **old["running"]}
         self.cluster.status("Pod", pod, status)
 
     def end(self, exit_code: int, message: str, pod: str | None = None) -> None:

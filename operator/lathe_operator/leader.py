@@ -80,7 +80,8 @@ class Leadership:
         while self.is_held:
             await asyncio.sleep(self._retry.total_seconds())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._renew(), max(0.0, self._held_until - self._clock()))
+                async with asyncio.timeout(max(0.0, self._held_until - self._clock())):
+                    await self._renew()
         metrics.LEADER.set(0)
         raise LeadershipLost(f"{self._identity} could not renew the Lease {self._ref}")
 
