@@ -32,6 +32,7 @@ class Outcome(Parameters):
     """AllGatesPassed, NoGates, NotEvaluated, or why a gate failed."""
     gate_message: str = ""
     failure: Failure | None = None
+    """Why it did not end well; with every exit code but 0."""
     cache: Literal["Hit", "Miss"] = "Miss"
     steps: tuple[StepStatus, ...] = ()
     targets: tuple[TargetStatus, ...] = ()

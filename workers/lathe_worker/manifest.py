@@ -10,16 +10,18 @@ from lathe_api.plan import Plan
 from lathe_api.v1alpha1.spec import Digest
 from lathe_api.v1alpha1.status import (
     ArtifactStatus,
+    Failure,
     MetricStatus,
     StepStatus,
     Summary,
     TargetStatus,
 )
 from lathe_steps.base import Parameters
-from lathe_steps.reasons import ExitCode
+from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.environment import Environment
 from lathe_worker.gates import Verdict
 from lathe_worker.records import Facts, FileRecord
+from lathe_worker.stages import EVALUATE
 
 NAME = "manifest.json"
 LIMIT = 16 * 1024 * 1024
@@ -103,6 +105,7 @@ class Manifest(Parameters):
             exit_code=self.exit_code,
             gates=self.gates.reason,
             gate_message=self.gates.message,
+            failure=self._failure(),
             cache=cache,
             steps=tuple(step.status() for step in self.steps),
             targets=self.targets,
@@ -111,4 +114,14 @@ class Manifest(Parameters):
             summary=self.summary,
             manifest_uri=self.manifest_uri,
             report_uri=self.report_uri,
+        )
+
+    def _failure(self) -> Failure | None:
+        if self.exit_code is ExitCode.OK:
+            return None
+        return Failure(
+            step=EVALUATE,
+            reason=Reason.GATE_FAILED,
+            exit_code=self.exit_code,
+            message=self.gates.message,
         )

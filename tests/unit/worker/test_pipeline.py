@@ -112,11 +112,12 @@ class TestGates:
         outcome = yard.run(bench=FakeBench(drop=0.05))
 
         folder = f"rejected/{outcome.run_key}"[: len("rejected/") + 16]
-        assert (outcome.exit_code, outcome.gates, outcome.failure) == (
+        assert (outcome.exit_code, outcome.gates) == (
             ExitCode.GATE_FAILED,
             Reason.ACCURACY_BELOW_THRESHOLD,
-            None,
         )
+        assert outcome.failure is not None
+        assert (outcome.failure.reason, outcome.failure.exit_code) == (Reason.GATE_FAILED, 10)
         assert {name.rpartition("/")[0] for name in yard.published()} == {
             folder,
             f"{folder}/cpu",
