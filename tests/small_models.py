@@ -6,7 +6,7 @@ INPUT = ("batch", 1, 8, 8)
 CLASSES = 10
 
 
-def write_onnx(path: Path, seed: int = 0) -> Path:
+def write_onnx(path: Path, *, width: int = 8, seed: int = 0) -> Path:
     """A convolution, a ReLU and a classifier, for images of 8 by 8."""
     import numpy as np
     import onnx
@@ -14,8 +14,8 @@ def write_onnx(path: Path, seed: int = 0) -> Path:
 
     rng = np.random.default_rng(seed)
     weights = {
-        "conv.weight": rng.normal(size=(8, 1, 3, 3)),
-        "fc.weight": rng.normal(size=(8 * 36, CLASSES)) / 17,
+        "conv.weight": rng.normal(size=(width, 1, 3, 3)),
+        "fc.weight": rng.normal(size=(width * 36, CLASSES)) / 17,
         "fc.bias": rng.normal(size=CLASSES),
     }
     graph = helper.make_graph(

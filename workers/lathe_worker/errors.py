@@ -1,13 +1,17 @@
 """What went wrong, as one of the ways a run can end: nothing else leaves the worker."""
 
 import errno
+import shutil
 import signal
+from pathlib import Path
 
 from lathe_api.outcome import Outcome
 from lathe_api.v1alpha1.status import Failure, StepStatus
 from lathe_steps.errors import BadInput, Internal, Stopped, Transient
 from lathe_steps.reasons import Reason
 
+ALMOST_NOTHING = 64 * 1024
+"""Free bytes below which a disk counts as full."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -27,7 +31,7 @@ def classify(error: BaseException) -> Stopped:
         case MemoryError():
             return out_of_memory()
         case OSError() if error.errno in FULL:
-            return disk_full(error)
+            return disk_full(error.filename or "the workspace")
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
         return out_of_memory()
     return Internal(f"{type(error).__name__}: {first_line(error)}", reason=Reason.INTERNAL_ERROR)
@@ -60,13 +64,17 @@ def out_of_memory() -> Stopped:
     )
 
 
-def disk_full(error: OSError) -> Stopped:
+def disk_full(where: str | Path) -> Stopped:
     """A disk, or what the run may use of it, is full."""
-    where = error.filename or "the workspace"
     return Transient(
         f"no space left for {where}; free some, or raise worker.workspace.size",
         reason=Reason.DISK_FULL,
     )
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder is full: not every library says so when that is why it fails."""
+    return shutil.disk_usage(folder).free < ALMOST_NOTHING
 
 
 def died(returncode: int, doing: str) -> Stopped:

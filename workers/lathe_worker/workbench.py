@@ -15,7 +15,7 @@ from lathe_steps.toolchains.source import inputs_of, open_source
 from lathe_worker.apart import Died, apart
 from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel
 from lathe_worker.datasets import ArrayDataset, open_dataset, require_apart
-from lathe_worker.errors import classify, crashed_on, first_line
+from lathe_worker.errors import classify, crashed_on, disk_full, first_line, is_full
 from lathe_worker.evaluate import measure
 from lathe_worker.measured import Measured
 
@@ -88,10 +88,7 @@ class Workbench:
         try:
             return _finite(step.apply(request.artifact, context))
         except Exception as error:
-            stopped = classify(error)
-            if stopped.reason is not Reason.INTERNAL_ERROR or stopped is error:
-                raise stopped from error
-            raise Internal(f"step {request.name}: {stopped.message}") from error
+            raise why(error, request) from error
 
     def _measure(self, request: Measure, progress: Progress) -> Measured:
         return measure(
@@ -105,16 +102,31 @@ class Workbench:
         )
 
 
+def why(error: Exception, request: ApplyStep) -> Stopped:
+    """What the run ends with when a step fails."""
+    stopped = classify(error)
+    if stopped is error:
+        return stopped
+    if stopped.reason is Reason.DISK_FULL or is_full(request.out.parent):
+        return disk_full(request.out)
+    if stopped.reason is Reason.INTERNAL_ERROR:
+        return Internal(f"step {request.name}: {stopped.message}")
+    return stopped
+
+
 def open_model(request: OpenModel) -> Opened:
     """Check a model that nobody vouches for, in a process of its own.
 
     Raises:
         BadInput: It is not what it should be; whatever the parsers do not expect is taken as that.
+        Transient: DiskFull.
     """
     import_module(PARSERS[request.source.format])  # once, for the other process and for this one
     try:
         answer = apart(lambda: _opened(request).model_dump_json(), request.limits)
     except Died as error:
+        if is_full(request.out):
+            raise disk_full(request.out) from None
         raise crashed_on(error.returncode, request.uri, Reason.INVALID_MODEL) from None
     return Opened.model_validate_json(answer)
 
@@ -123,16 +135,23 @@ def _opened(request: OpenModel) -> Opened:
     try:
         artifact = open_source(request.source, request.out)
         return Opened(artifact=_finite(artifact), inputs=inputs_of(artifact))
-    except BadInput as bad:
-        raise BadInput(located(request, bad.message), reason=bad.reason) from bad
-    except MemoryError as error:
-        much = "opening it takes more memory than a model of its size should; replace it"
-        raise BadInput(f"{request.uri}: {much}") from error
-    except (Stopped, OSError):
-        raise
+    except Stopped as stopped:
+        if not isinstance(stopped, BadInput):
+            raise
+        raise BadInput(located(request, stopped.message), reason=stopped.reason) from stopped
     except Exception as error:
-        said = f"{type(error).__name__}: {first_line(error)}"
-        raise BadInput(f"{request.uri} cannot be read ({said}); replace it") from error
+        raise _unreadable(request, error) from error
+
+
+def _unreadable(request: OpenModel, error: Exception) -> Stopped:
+    """What the run ends with when a parser fails in a way that nobody expected."""
+    if classify(error).reason is Reason.DISK_FULL or is_full(request.out):
+        return disk_full(request.out)
+    if isinstance(error, MemoryError):
+        said = "opening it takes more memory than a model of its size should"
+    else:
+        said = f"it cannot be read ({type(error).__name__}: {first_line(error)})"
+    return BadInput(f"{request.uri}: {said}; replace it")
 
 
 def located(request: OpenModel, message: str) -> str:
