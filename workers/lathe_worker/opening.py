@@ -14,8 +14,8 @@ from lathe_worker.settings import WorkerSettings
 from lathe_worker.workspace import Workspace
 
 GIB = 1024**3
-MEMORY, MEMORY_PER_BYTE = 4 * GIB, 8
-"""Bytes that may be allocated to check a model: the toolchains', and for each of its bytes."""
+MEMORY, MEMORY_PER_BYTE, MEMORY_PER_THREAD = 4 * GIB, 8, GIB // 16
+"""Bytes that may be allocated to check a model: by toolchains, and for each byte and thread."""
 FILE, FILE_PER_BYTE = GIB, 2
 """Bytes of the largest file that may be written meanwhile."""
 
@@ -57,7 +57,7 @@ def open_inputs(
 def limits_of(size: int, settings: WorkerSettings) -> Limits:
     """What checking a model of so many bytes may use."""
     return Limits(
-        memory=MEMORY + MEMORY_PER_BYTE * size,
+        memory=MEMORY + MEMORY_PER_BYTE * size + MEMORY_PER_THREAD * settings.threads,
         cpu=int(settings.open_timeout * settings.threads),
         file=FILE + FILE_PER_BYTE * size,
     )

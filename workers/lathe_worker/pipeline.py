@@ -67,8 +67,8 @@ def run(
         bench: Opens the toolchains.
 
     Returns:
-        How the run ended: with an exit code of 0, of 10 when a gate failed, else with a failure.
-        Also when it was interrupted (KeyboardInterrupt): then the failure's reason is Interrupted.
+        How the run ended: with an exit code of 0, or with a failure. Also when it was interrupted
+        (KeyboardInterrupt): then the failure's reason is Interrupted.
     """
     walk = Walk(plan, store, reporter, settings)
     try:

@@ -221,6 +221,18 @@ def test_what_cannot_be_run_ends_before_any_step(
     assert (bench.applied, yard.published()) == ([], {})
 
 
+@pytest.mark.parametrize("uri", ["s3://models/digits/", "s3://models/digits/model.safetensors"])
+def test_a_pinned_model_runs_whether_it_is_an_object_or_a_prefix(uri: str, yard: Yard) -> None:
+    model = {**a_run().spec["model"], "uri": uri}
+    yard.run(a_run().with_(model=model))
+    (manifest,) = yard.manifests()
+    pinned = {**model, "digest": manifest["inputs"][0]["digest"]}
+
+    outcome = yard.run(a_run().with_(model=pinned, evaluation=None))
+
+    assert outcome.exit_code == ExitCode.OK
+
+
 def test_garbage_names_its_object(yard: Yard) -> None:
     yard.put("models/digits/model.safetensors", b"garbage")
 
