@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from lathe_steps.base import Artifact
 from lathe_steps.distill import Distill
@@ -11,7 +13,7 @@ from lathe_steps.errors import BadInput, Internal, Stopped
 from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import model
+from lathe_steps.toolchains.networks import architectures, model
 from lathe_steps.toolchains.networks.trainer import Course, _rate
 from lathe_steps.toolchains.training import Training
 from tests.step_runs import Bench, Samples, accuracy, digits
@@ -172,3 +174,27 @@ def test_weights_decay_but_biases_and_normalisations_do_not(bench: Bench) -> Non
 
     for (name, was), now in zip(before.named_parameters(), after.parameters(), strict=True):
         assert np.allclose(was.detach(), now.detach(), rtol=1e-6, atol=1e-7), name
+
+
+class WithHead(nn.Module):
+    """A model with a head that only its authors' training used, and that fails on small images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(64, 10)
+        self.head = nn.Sequential(nn.Conv2d(1, 1, 20))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if self.training:
+            return self.last(x.flatten(1)), self.head(x)
+        return self.last(x.flatten(1))
+
+
+def test_heads_of_earlier_training_are_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(architectures._OWN, "lathe.headed", WithHead)
+
+    trained = finetuned(bench, bench.network("lathe.headed"))
+
+    assert trained.facts["params"] == 64 * 10 + 10

@@ -84,7 +84,7 @@ class Narrowing:
 
     def _convert(self, node: onnx.NodeProto, *, narrow: bool) -> None:
         for i, name in enumerate(node.input):
-            if name in self._wide:
+            if name in self._wide and node.op_type != "Cast":  # a Cast takes whatever there is
                 fits = narrow and self._schemas.takes(node, i, self._narrow)
                 node.input[i] = self._as(name, self._narrow if fits else WIDE)
         if narrow and node.op_type == "Cast":
@@ -112,15 +112,19 @@ class Narrowing:
         return wanted
 
     def _store_weights(self) -> None:
+        alone: dict[str, str] = {}
         for name, tensor in self._weights.items():
             copy = f"{name}_narrow"
             if copy not in self._types:
                 continue
-            narrowed = _narrowed(tensor, self._narrow, copy)
             if self._types.get(name) == WIDE or name in self._captured:
-                self._graph.initializer.append(narrowed)
+                self._graph.initializer.append(_narrowed(tensor, self._narrow, copy))
             else:
-                tensor.CopyFrom(narrowed)
+                tensor.CopyFrom(_narrowed(tensor, self._narrow, name))
+                alone[copy] = name
+        for node in self._nodes:
+            for i, name in enumerate(node.input):
+                node.input[i] = alone.get(name, name)
 
     def _give_outputs(self) -> None:
         """Outputs keep their names, whatever type they were produced in."""

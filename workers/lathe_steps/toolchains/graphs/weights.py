@@ -28,8 +28,8 @@ _QUANTISED = {
     "QLinearAdd": (0, 3),
     "QLinearMul": (0, 3),
 }
-"""By operator, the inputs that may be weights; its others are scales and zero points."""
-_NORMALISATION = {"BatchNormalization": (1, 2)}
+"""By integer operator, the inputs that may be weights; its others are scales and zero points."""
+_NORMALISATION = {"BatchNormalization": (1, 2)}  # not its statistics
 
 
 def count(file: Path) -> int:
@@ -43,11 +43,11 @@ def _of_graph(graph: onnx.GraphProto) -> int:
     quantised: set[str] = set()
     others: set[str] = set()
     for node in graph.node:
-        held = _QUANTISED if node.op_type in _QUANTISED else _NORMALISATION
-        wanted = held.get(node.op_type)
+        integer = node.op_type in _QUANTISED or node.op_type.startswith("QLinear")
+        wanted = _QUANTISED.get(node.op_type, ()) if integer else _NORMALISATION.get(node.op_type)
         for i, name in enumerate(node.input):
             if wanted is None or i in wanted:
-                (quantised if held is _QUANTISED else others).add(name)
+                (quantised if integer else others).add(name)
     weights = quantised | {name for name in others if sizes.get(name, (0, 0))[1] in _FLOATS}
     return sum(sizes[name][0] for name in weights if name in sizes)
 

@@ -37,24 +37,3 @@ def operations(module: nn.Module, inputs: calls.Tensors) -> dict[str, int]:
         for hook in hooks:
             hook.remove()
     return counts
-
-
-def unused(module: nn.Module, inputs: calls.Tensors) -> tuple[str, ...]:
-    """Names of the topmost modules with weights none of which the outputs depend on.
-
-    Such are the auxiliary heads of GoogLeNet and Inception, which only training uses.
-    """
-    outputs = [t for t in calls.call(module, inputs).values() if t.requires_grad]
-    total = torch.stack([output.sum() for output in outputs]).sum()
-    names, parameters = zip(*module.named_parameters(), strict=True)
-    gradients: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
-        total, parameters, allow_unused=True, materialize_grads=False
-    )
-    idle = {name for name, gradient in zip(names, gradients, strict=True) if gradient is None}
-    found: list[str] = []
-    for name, child in module.named_modules():
-        owned = {f"{name}.{leaf}" for leaf, _ in child.named_parameters()}
-        within = any(name.startswith(f"{top}.") for top in found)
-        if name and owned and owned <= idle and not within:
-            found.append(name)
-    return tuple(found)

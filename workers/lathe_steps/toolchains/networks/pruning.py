@@ -11,7 +11,7 @@ from torch import nn
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.graphs.comparison import largest_difference
-from lathe_steps.toolchains.networks import budget, calls, census, channels, structure
+from lathe_steps.toolchains.networks import budget, calls, census, channels, unused
 from lathe_steps.toolchains.networks.model import Network
 
 Measure = Literal["params", "flops"]
@@ -58,8 +58,7 @@ def prune(
     """
     module = network.module
     inputs = calls.random_inputs(network.inputs, calls.workable_sizes(module, network.inputs))
-    for name in census.unused(module, inputs):
-        structure.replace(module, name, nn.Identity())
+    unused.drop(module, inputs)
     params, operations = _figures(network, inputs)
     whole = params if wish.measure == "params" else operations
     for done in range(iterations):

@@ -10,7 +10,7 @@ from torch import nn
 
 from lathe_steps.base import Batch, Dataset
 from lathe_steps.errors import Internal
-from lathe_steps.toolchains.networks import calls, samples
+from lathe_steps.toolchains.networks import calls, samples, unused
 from lathe_steps.toolchains.networks.model import Network
 from lathe_steps.toolchains.training import Training
 
@@ -66,6 +66,8 @@ class Course:
 def train(network: Network, course: Course, loss: Loss) -> dict[str, float | int | str]:
     """Train a network in place, on the GPU where there is one, and leave it in evaluation mode.
 
+    What its outputs do not depend on is removed before.
+
     Returns:
         Facts: how many updates, and the mean loss over the first and the last tenth of them.
 
@@ -73,6 +75,8 @@ def train(network: Network, course: Course, loss: Loss) -> dict[str, float | int
         BadInput: When the data set's samples or labels do not fit the model.
         Internal: StepFailed, when the loss is no number any more.
     """
+    sizes = calls.workable_sizes(network.module, network.inputs)
+    unused.drop(network.module, calls.random_inputs(network.inputs, sizes))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng():
         torch.manual_seed(course.seed)
