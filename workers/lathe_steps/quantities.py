@@ -1,6 +1,7 @@
 """Kubernetes quantities as numbers."""
 
 from decimal import Decimal
+from string import ascii_letters
 
 _SUFFIXES = {
     "": Decimal(1),
@@ -15,5 +16,5 @@ _SUFFIXES = {
 
 def bytes_of(quantity: str) -> int:
     """How many bytes a quantity such as 4Gi is, rounded down."""
-    number = quantity.rstrip("mkMGTPEi")
+    number = quantity.rstrip(ascii_letters)
     return int(Decimal(number) * _SUFFIXES[quantity[len(number) :]])

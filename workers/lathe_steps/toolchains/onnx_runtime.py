@@ -127,9 +127,9 @@ def _opened(artifact: Artifact, options: Any) -> Any:  # noqa: ANN401 - ONNX Run
     try:
         return ort.InferenceSession(str(artifact.main), options, providers=providers)
     except errors():
-        from lathe_steps.toolchains.graphs import files, widening
+        from lathe_steps.toolchains.graphs import widening
 
-        if not widening.holds_bfloat16(files.read(artifact.main, weights=False)):
+        if not widening.holds_bfloat16(artifact.main):
             raise
         with TemporaryDirectory() as folder:
             wide = widening.widened(artifact.main, Path(folder))

@@ -62,6 +62,7 @@ def build(
             reason=Reason.UNSUPPORTED_MODEL,
         )
     (out / ENGINE).write_bytes(memoryview(engine))
+    progress(1.0, "built")
     return Artifact(Format.ENGINE, out, (ENGINE,), _facts(trt, order))
 
 

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-import onnx
 from onnx import TensorProto, numpy_helper
 
+from lathe_steps.errors import BadInput
 from lathe_steps.toolchains.graphs import files
 
 
-def holds_bfloat16(model: onnx.ModelProto) -> bool:
-    """Whether any tensor, input or output of a model is bfloat16."""
+def holds_bfloat16(file: Path) -> bool:
+    """Whether a file is a model, and any tensor, input or output of it is bfloat16."""
+    try:
+        model = files.read(file, weights=False)
+    except BadInput:
+        return False
     infos = [i for g in files.graphs(model) for i in (*g.input, *g.output)]
     return any(t.data_type == TensorProto.BFLOAT16 for t in files.tensors(model)) or any(
         info.type.tensor_type.elem_type == TensorProto.BFLOAT16 for info in infos
