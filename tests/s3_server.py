@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from e2e.localcluster.processes import wait_until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -135,22 +136,33 @@ def _started(
 
 def _await(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until an object can be written, which is later than when the server answers."""
-    deadline = time.monotonic() + _START_SECONDS
+
+    def ended() -> str:
+        tail = log.read_text("utf-8", errors="replace")[-2000:]
+        return f"the S3 server did not start:\n{tail}"
+
+    def writes() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(ended())
+        return _writes(server)
+
+    try:
+        wait_until(writes, "an object in the S3 server", seconds=_START_SECONDS)
+    except TimeoutError as error:
+        raise RuntimeError(ended()) from error
+
+
+def _writes(server: S3Server) -> bool:
     bucket = "is-it-up"
-    while True:
-        try:
-            with server.client() as client:
-                client.create_bucket(Bucket=bucket)
-                client.put_object(Bucket=bucket, Key="yes", Body=b"yes")
-                client.delete_object(Bucket=bucket, Key="yes")
-                client.delete_bucket(Bucket=bucket)
-        except (BotoCoreError, ClientError) as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text("utf-8", errors="replace")[-2000:]
-                raise RuntimeError(f"the S3 server did not start:\n{tail}") from error
-            time.sleep(0.1)
-        else:
-            return
+    try:
+        with server.client() as client:
+            client.create_bucket(Bucket=bucket)
+            client.put_object(Bucket=bucket, Key="yes", Body=b"yes")
+            client.delete_object(Bucket=bucket, Key="yes")
+            client.delete_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 def _free_ports(count: int) -> list[int]:

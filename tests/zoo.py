@@ -20,6 +20,7 @@ def pruned_and_stored(bench: Bench, ref: str, share: float, size: int = 64) -> N
     """
     bench.inputs = (TensorSpec("x", "float32", ("batch", 3, size, size)),)
     args = {"num_classes": 10} if ref.startswith("torchvision.") else {}
+    torch.manual_seed(0)
     artifact = model.save(model.fresh(ref, args, bench.inputs), bench.folder())
     x = np.random.default_rng(0).normal(size=(2, 3, size, size)).astype(np.float32)
 

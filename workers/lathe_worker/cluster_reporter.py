@@ -108,7 +108,7 @@ class ClusterReporter:
             status = self._write(progress)
             if status < http.HTTPStatus.BAD_REQUEST:
                 written = progress
-            elif status in REFUSED or self._closing:
+            elif status in REFUSED or (self._closing and progress == self._newest):
                 return
             else:
                 last += INTERVAL  # it has trouble enough
