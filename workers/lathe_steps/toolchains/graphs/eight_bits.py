@@ -14,6 +14,8 @@ from lathe_steps.toolchains.graphs import calibration, files, preparing, quantis
 from lathe_steps.toolchains.graphs.lowering import Form
 from lathe_steps.toolchains.onnx_runtime import Session
 
+_OPSET = 13
+"""The first operator set with a scale per channel in quantise/dequantise pairs."""
 _FLOATING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that cost most; those that are left are what 8 bits did not reach."""
 
@@ -51,7 +53,7 @@ def quantise(
         Internal: UnsupportedModel, when the graph cannot be quantised or loaded afterwards.
     """
     with TemporaryDirectory(dir=out) as folder:
-        graph = preparing.prepare(artifact, Path(folder))
+        graph = preparing.prepare(artifact, Path(folder), opset=_OPSET)
         bare = files.read(graph, weights=False)
         preparing.refuse_quantised(bare, "quantize")
         exclude = preparing.matching(bare, work.exclude, "quantize.exclude")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 import onnxruntime as ort
+from onnx import version_converter
 
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec
@@ -15,19 +16,22 @@ from lathe_steps.toolchains.onnx_runtime import errors, first_line
 _QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "ConvInteger", "MatMulI")
 
 
-def prepare(artifact: Artifact, out: Path) -> Path:
+def prepare(artifact: Artifact, out: Path, *, opset: int) -> Path:
     """Write a graph that computes the same with fewer nodes, all of ONNX's own kind.
 
     Args:
         artifact: An ONNX artifact.
         out: A directory for the graph and its weights.
+        opset: The least version of the operator set that will do.
 
     Returns:
         The written file.
 
     Raises:
-        Internal: UnsupportedModel, when ONNX Runtime cannot load it.
+        Internal: UnsupportedModel, when ONNX Runtime cannot load it, or it cannot be written in
+            that version.
     """
+    source = _raised(artifact, out, opset)
     plain, inferred = out / "folded.onnx", out / "prepared.onnx"
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -37,13 +41,31 @@ def prepare(artifact: Artifact, out: Path) -> Path:
         key = "session.optimized_model_external_initializers_file_name"
         options.add_session_config_entry(key, "folded.onnx.data")
     try:
-        ort.InferenceSession(str(artifact.main), options, providers=["CPUExecutionProvider"])
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     except errors() as error:
         raise Internal(
             f"ONNX Runtime cannot load it: {first_line(error)}", reason=Reason.UNSUPPORTED_MODEL
         ) from error
     onnx.shape_inference.infer_shapes_path(str(plain), str(inferred))
     return inferred
+
+
+def _raised(artifact: Artifact, out: Path, opset: int) -> Path:
+    """The model's file, written anew in a newer version where its own is too old."""
+    model = files.read(artifact.main, weights=False)
+    own = {entry.domain: entry.version for entry in model.opset_import}.get("", opset)
+    if own >= opset:
+        return artifact.main
+    try:
+        raised = version_converter.convert_version(files.read(artifact.main), opset)
+    except (RuntimeError, ValueError) as error:
+        raise Internal(
+            f"the graph is of opset {own} and cannot be raised to {opset}, which this step needs: "
+            f"{first_line(error)}; export it again in opset {opset}",
+            reason=Reason.UNSUPPORTED_MODEL,
+        ) from error
+    files.write(raised, out)
+    return out / files.MODEL
 
 
 def refuse_quantised(model: onnx.ModelProto, step: str) -> None:

@@ -5,8 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
-import onnx
-from onnx import TensorProto, version_converter
+from onnx import TensorProto
 
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal
@@ -18,8 +17,8 @@ from lathe_steps.toolchains.onnx_runtime import Session
 
 Type = Literal["FP16", "BF16"]
 _ELEMENTS = {"FP16": TensorProto.FLOAT16, "BF16": TensorProto.BFLOAT16}
-_OPSET_OF_BF16 = 22
-"""The first operator set whose convolutions and poolings take bfloat16."""
+_OPSETS = {"FP16": 13, "BF16": 22}
+"""The first operator set whose convolutions and poolings take the type; no older one than 13."""
 
 
 def convert(
@@ -47,10 +46,8 @@ def convert(
             overflow.
     """
     with TemporaryDirectory(dir=out) as folder:
-        model = files.read(preparing.prepare(artifact, Path(folder)))
+        model = files.read(preparing.prepare(artifact, Path(folder), opset=_OPSETS[dtype]))
     preparing.refuse_quantised(model, "convertPrecision")
-    if dtype == "BF16":
-        model = _raised(model)
     kept = preparing.matching(model, exclude, "convertPrecision.exclude")
     nodes = len(model.graph.node)
     narrowed = Narrowing(model, _ELEMENTS[dtype], keep_io=keep_io, exclude=kept).run()
@@ -69,22 +66,6 @@ def convert(
         "largest_difference": difference,
     }
     return files.artifact(out, facts)
-
-
-def _raised(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model in an operator set that knows bfloat16, with types of all tensors."""
-    own = {entry.domain: entry.version for entry in model.opset_import}
-    if own.get("", 0) >= _OPSET_OF_BF16:
-        return model
-    try:
-        raised = version_converter.convert_version(model, _OPSET_OF_BF16)
-    except (RuntimeError, ValueError) as error:
-        raise Internal(
-            f"convertPrecision: BF16 needs opset {_OPSET_OF_BF16}, which this graph cannot be "
-            f"raised to ({error}); set export.opset, or choose FP16",
-            reason=Reason.UNSUPPORTED_MODEL,
-        ) from error
-    return onnx.shape_inference.infer_shapes(raised)
 
 
 def _checked(artifact: Artifact, converted: Artifact, threads: int) -> float:
