@@ -9,8 +9,16 @@ from lathe_api.v1alpha1.evaluation import Metric
 from lathe_api.v1alpha1.status import MetricStatus
 from lathe_steps.base import Artifact, Format, TensorSpec
 from lathe_steps.build_engine import BuildEngine
-from lathe_steps.errors import BadInput
-from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel, Progress
+from lathe_steps.errors import BadInput, InvalidSpec
+from lathe_worker.bench import (
+    ApplyStep,
+    Measure,
+    OpenDatasets,
+    Opened,
+    OpenModel,
+    Progress,
+    Require,
+)
 from lathe_worker.measured import Measured
 from lathe_worker.settings import WorkerSettings
 
@@ -46,6 +54,11 @@ class FakeBench:
     def __call__(self, _settings: WorkerSettings, _home: Path) -> "FakeBench":
         """Be opened by a run."""
         return self
+
+    def require(self, request: Require) -> None:
+        for wanted in request.steps:
+            if isinstance(stop := self.stops.get(wanted.name), InvalidSpec):
+                raise stop
 
     def open_model(self, request: OpenModel) -> Opened:
         files = [request.source.path]

@@ -209,6 +209,16 @@ class Step(Parameters, ABC):
         """Name of the data set that the step needs labels of."""
         return None
 
+    def require(self, runtimes: tuple[Runtime, ...]) -> None:
+        """Look whether this worker can do the step, before hours go into the steps before it.
+
+        Args:
+            runtimes: As the step's context will have them.
+
+        Raises:
+            lathe_steps.errors.InvalidSpec: When it cannot, with what to change.
+        """
+
     @abstractmethod
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Make the changed model under `context.out`.

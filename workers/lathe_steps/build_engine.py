@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lathe_steps.base import Artifact, Context, Format, Parameters, Step
+from lathe_steps.base import Artifact, Context, Format, Parameters, Runtime, Step
 from lathe_steps.words import Quantity, TensorName
 
 ComputeCapability = Annotated[str, Field(max_length=8, pattern=r"^[0-9]+\.[0-9]$")]
@@ -44,6 +44,16 @@ class BuildEngine(Step):
     """How long to search for fast kernels."""
     workspace: Quantity | None = None
     """Most memory that kernels may use as scratch; without it, all of the GPU's."""
+
+    def require(self, runtimes: tuple[Runtime, ...]) -> None:
+        """Look for the library, for the GPU if it needs one, and for the compute capabilities.
+
+        Raises:
+            InvalidSpec: RuntimeUnavailable, or an unknown compute capability.
+        """
+        from lathe_steps.toolchains.engines import building
+
+        building.require(runtimes[0].name, self.compute_capabilities)
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Build one engine for the context's runtime.

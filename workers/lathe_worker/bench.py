@@ -18,6 +18,25 @@ Progress = Callable[[float, str], None]
 """Called with the share done, 0 to 1, and a short message."""
 
 
+class Wanted(Parameters):
+    """A step that will be asked for."""
+
+    name: str
+    """What messages call it."""
+    entry: StepEntry | BuildEngine
+    """The step."""
+    runtimes: tuple[Runtime, ...]
+    """What its result is for."""
+
+
+class Require(Parameters):
+    """Look whether steps can be done here."""
+
+    command: Literal["require"] = "require"
+    steps: tuple[Wanted, ...]
+    """The steps."""
+
+
 class OpenModel(Parameters):
     """Check a model that nobody vouches for, and write it again in Lathe's own form."""
 
@@ -109,6 +128,14 @@ class Bench(Protocol):
 
     Every method raises `lathe_steps.errors.Stopped`, whatever happens behind it.
     """
+
+    def require(self, request: Require) -> None:
+        """Look whether steps can be done here, before anything is done.
+
+        Raises:
+            InvalidSpec: RuntimeUnavailable, or what a toolchain does not know.
+        """
+        ...
 
     def open_model(self, request: OpenModel) -> Opened:
         """Check a model; limits on time and memory hold.

@@ -14,7 +14,7 @@ from lathe_api.v1alpha1.status import StepStatus, TargetStatus
 from lathe_steps.base import Artifact
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
-from lathe_worker.bench import Bench, Measure
+from lathe_worker.bench import Bench, Measure, Require, Wanted
 from lathe_worker.chain import End, chain_of
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
@@ -106,6 +106,7 @@ class Walk:
         notes = Notes(self.store, self.plan.output.uri, self.plan.cache)
         if complete := self._complete(notes.given(self.plan, listing)):
             return complete
+        bench.require(self._wanted())  # nobody should train for hours to learn it then
         inputs = fetch(self.plan.model, listing, self.store, space, self.meter.advance)
         notes.keep(inputs)
         given = listing.given(self.plan, inputs.digests)
@@ -128,6 +129,14 @@ class Walk:
         bench.close()  # nothing may touch what is published
         self.meter.begin(PUBLISH)
         return self._complete(given) or self._publish(self.steps, inputs, measured)
+
+    def _wanted(self) -> Require:
+        return Require(
+            steps=tuple(
+                Wanted(name=step.name, entry=step.entry, runtimes=step.runtimes)
+                for step in self.chain.steps
+            )
+        )
 
     def _complete(self, given: Given | None) -> Outcome | None:
         """How the run ended that has published the whole result already, if there was one."""

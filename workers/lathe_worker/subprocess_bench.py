@@ -18,6 +18,7 @@ from lathe_worker.bench import (
     Opened,
     OpenModel,
     Progress,
+    Require,
 )
 from lathe_worker.errors import crashed_on, died
 from lathe_worker.measured import Measured
@@ -43,6 +44,14 @@ class SubprocessBench:
         self._settings = settings
         self._home = home
         self._child: Child | None = None
+
+    def require(self, request: Require) -> None:
+        """See `Bench.require`."""
+        names = ", ".join(step.name for step in request.steps)
+        try:
+            self._started().ask(request.model_dump_json())
+        except Died as error:
+            raise died(error.returncode, f"looking for the toolchains of {names}") from None
 
     def open_model(self, request: OpenModel) -> Opened:
         """See `Bench.open_model`."""

@@ -13,7 +13,7 @@ from lathe_steps.errors import BadInput, Internal, Stopped
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.source import inputs_of, open_source
 from lathe_worker.apart import Died, apart
-from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel
+from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel, Require
 from lathe_worker.datasets import ArrayDataset, open_dataset, require_apart
 from lathe_worker.errors import classify, crashed_on, disk_full, first_line, is_full
 from lathe_worker.evaluate import measure
@@ -28,12 +28,8 @@ PARSERS = {
 }
 """What reads a model, by its format."""
 
-_REQUEST: TypeAdapter[OpenModel | OpenDatasets | ApplyStep | Measure] = TypeAdapter(
-    Annotated[
-        OpenModel | OpenDatasets | ApplyStep | Measure,
-        Field(discriminator="command"),
-    ]
-)
+Request = Require | OpenModel | OpenDatasets | ApplyStep | Measure
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="command")])
 _ANSWER: TypeAdapter[Opened | Artifact | Measured | None] = TypeAdapter(
     Opened | Artifact | Measured | None
 )
@@ -50,10 +46,11 @@ class Workbench:
         answer = self._do(_REQUEST.validate_json(request), progress)
         return _ANSWER.dump_json(answer).decode()
 
-    def _do(
-        self, request: OpenModel | OpenDatasets | ApplyStep | Measure, progress: Progress
-    ) -> Opened | Artifact | Measured | None:
+    def _do(self, request: Request, progress: Progress) -> Opened | Artifact | Measured | None:
         match request:
+            case Require():
+                require(request)
+                return None
             case OpenModel():
                 return open_model(request)
             case OpenDatasets():
@@ -100,6 +97,17 @@ class Workbench:
             threads=request.threads,
             progress=progress,
         )
+
+
+def require(request: Require) -> None:
+    """Look whether steps can be done here.
+
+    Raises:
+        InvalidSpec: The first that cannot, by its name.
+    """
+    for wanted in request.steps:
+        step = wanted.entry if isinstance(wanted.entry, Step) else wanted.entry.step
+        step.require(wanted.runtimes)
 
 
 def why(error: Exception, request: ApplyStep) -> Stopped:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lathe_steps.base import Artifact
-from lathe_steps.errors import Internal, Transient
+from lathe_steps.errors import Internal, InvalidSpec, Transient
 from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.bench import ApplyStep
 from tests.builders import ONNX_MODEL, ResourceBuilder
@@ -231,6 +231,17 @@ def test_a_pinned_model_runs_whether_it_is_an_object_or_a_prefix(uri: str, yard:
     outcome = yard.run(a_run().with_(model=pinned, evaluation=None))
 
     assert outcome.exit_code == ExitCode.OK
+
+
+def test_a_builder_that_is_missing_is_known_before_any_step_runs(yard: Yard) -> None:
+    missing = InvalidSpec("no library", reason=Reason.RUNTIME_UNAVAILABLE)
+    bench = FakeBench(stops={"rtx/buildEngine": missing})
+
+    outcome = yard.run(bench=bench)
+
+    assert outcome.failure is not None
+    assert (outcome.exit_code, outcome.failure.reason) == (20, Reason.RUNTIME_UNAVAILABLE)
+    assert bench.applied == []
 
 
 def test_garbage_names_its_object(yard: Yard) -> None:

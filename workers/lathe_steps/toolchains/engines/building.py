@@ -33,6 +33,17 @@ class Order:
     workspace: int | None
 
 
+def require(runtime: str, compute_capabilities: Sequence[str]) -> None:
+    """Look whether engines of a runtime can be built here, for these GPUs.
+
+    Raises:
+        InvalidSpec: RuntimeUnavailable, or an unknown compute capability.
+    """
+    trt = toolchain.load(runtime)
+    builder = toolchain.builder(trt, runtime, _log_of(trt))
+    toolchain.set_capabilities(trt, builder.create_builder_config(), compute_capabilities)
+
+
 def build(
     graph: Artifact, out: Path, order: Order, *, progress: Callable[[float, str], None]
 ) -> Artifact:
