@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,6 +104,23 @@ def test_a_function_fits_on_a_screen(file: Path) -> None:
     long = {function.name: length(function) for function in functions(file)}
 
     assert {name: lines for name, lines in long.items() if lines > 60} == {}
+
+
+PAGES = ("ARCHITECTURE.md", "README.md", "CONTRIBUTING.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_places_that_exist(page: str) -> None:
+    named = re.findall(r"`([a-z0-9_./-]+(?:/|\.py|\.md|\.yaml))`", (ROOT / page).read_text())
+
+    assert [path for path in named if not ((ROOT / path).exists() or anywhere(path))] == []
+
+
+def anywhere(name: str) -> bool:
+    """Whether a file is there by its bare name, where a page has just said in which package."""
+    return "/" not in name.rstrip("/") and any(
+        next((ROOT / package).rglob(name.rstrip("/")), None) for package in PACKAGES
+    )
 
 
 def test_no_module_has_a_name_that_means_nothing() -> None:
