@@ -28,9 +28,8 @@ def control_plane(pytestconfig: pytest.Config) -> Iterator[ControlPlane]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def server(control_plane: ControlPlane) -> ControlPlane:
-    """The control plane, serving ModelOptimization under all of its names."""
+def serve(control_plane: ControlPlane) -> None:
+    """Have ModelOptimization served, under all of its names."""
     control_plane.kubectl("apply", "-f", str(CRDS))
 
     def explained() -> bool:
@@ -41,6 +40,12 @@ def server(control_plane: ControlPlane) -> ControlPlane:
 
     # Discovery and OpenAPI follow the definition a moment later, each in its own time.
     wait_until(explained, "lathe.dev in the server's discovery and OpenAPI", seconds=60.0)
+
+
+@pytest.fixture(scope="session")
+def server(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane, serving ModelOptimization."""
+    serve(control_plane)
     return control_plane
 
 

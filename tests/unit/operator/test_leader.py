@@ -158,6 +158,25 @@ def test_who_comes_first_after_a_fault_leads_all_the_same() -> None:
     told(story())
 
 
+def test_an_answer_that_took_long_makes_no_lease_longer() -> None:
+    async def story() -> None:
+        cluster = FakeCluster(BEGIN)
+        first = candidate(cluster, "first")
+        at_once = cluster.put_lease
+
+        async def slow(ref: Ref, lease: Lease) -> Lease | None:
+            put = await at_once(ref, lease)
+            await asyncio.sleep(11)
+            return put
+
+        cluster.put_lease = slow  # type: ignore[method-assign] # a server that is slow
+        await first.acquire()
+
+        assert not first.is_held
+
+    told(story())
+
+
 def test_a_clock_that_is_wrong_elsewhere_changes_nothing() -> None:
     async def story() -> None:
         cluster = FakeCluster(BEGIN)

@@ -7,7 +7,7 @@ from lathe_api.v1alpha1.status import ConditionType
 from lathe_operator.decide import names
 from lathe_operator.decide.names import RESTART
 from lathe_operator.errors import Faulted
-from lathe_operator.values import Ref
+from lathe_operator.values import Ended, Ref
 from tests import kubelet
 from tests.builders import EXPORT, PRUNE, QUANTIZE, a_resource, target
 from tests.fake_cluster import Fault
@@ -47,6 +47,35 @@ async def test_a_run_that_starts_late_is_told_of_once_more() -> None:
 
     assert world.written("create", "Job") + world.written("patch", "status") == 4
     assert world.events == ["Started", "Succeeded"]
+
+
+async def test_an_end_is_counted_once() -> None:
+    world = await a_running_world()
+    world.cluster.now += 5 * kubelet.MINUTE
+    world.end(0, kubelet.success())
+    await world.settle()
+    world.restart_operator()
+    await world.settle()
+
+    assert world.ended == [Ended("Succeeded", "Succeeded", 300.0)]
+
+
+async def test_what_is_known_of_a_run_outlives_its_pods_and_its_job() -> None:
+    world = await a_running_world()
+    pod = world.cluster.one("Pod")["metadata"]["name"]
+    world.pod_status(pod, kubelet.ended(50, kubelet.failure()))
+    world.job_status({"failed": 1})
+    await world.settle()
+    assert world.status.run is not None
+    started = world.status.run.start_time
+
+    world.cluster.remove("Pod", pod)
+    await world.pass_time(60)
+    world.cluster.remove("Job", world.job["metadata"]["name"])
+    await world.settle()
+
+    assert world.told == ("Failed", "JobDeleted")
+    assert (world.status.run.start_time, world.status.run.attempt) == (started, 2)
 
 
 async def test_a_new_operator_writes_nothing_about_what_is_told_already() -> None:
@@ -445,8 +474,10 @@ async def test_a_pod_that_the_server_refuses_is_found_out_without_reading_events
     world = World()
     world.cluster.refuse["Pod"] = "violates PodSecurity: restricted"
     await world.settle()
+    await world.pass_time(3)
+    assert world.again is not None
 
-    await world.pass_time(11)
+    await world.pass_time(world.again.total_seconds())
     assert world.told == ("Pending", "AdmissionDenied")
     assert "PodSecurity" in world.condition(ConditionType.ADMITTED).message
     await world.pass_time(30)
