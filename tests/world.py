@@ -153,3 +153,10 @@ async def a_running_world(resource: ResourceBuilder | None = None) -> World:
     world.start_pod()
     await world.settle()
     return world
+
+
+async def a_finished_world() -> World:
+    world = await a_running_world()
+    world.end(0, kubelet.success())
+    await world.settle()
+    return world
