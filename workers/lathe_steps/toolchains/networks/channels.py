@@ -91,10 +91,13 @@ class Dependencies:
         undefined.
         """
         score = _IMPORTANCE[importance]()
-        found = self._graph.get_all_groups(
-            ignored_layers=list(ignored),
-            root_module_types=[*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear],
-        )
+        with _quiet():
+            found = list(
+                self._graph.get_all_groups(
+                    ignored_layers=list(ignored),
+                    root_module_types=[*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear],
+                )
+            )
         for group in found:
             targets = {dep.target for dep, _ in group}
             if targets & self._graph.ends or any(t.type in _FIXED for t in targets):
