@@ -31,6 +31,13 @@ def open_graph(source: SourceModel, out: Path) -> Artifact:
         BadInput: InvalidModel, UnsafeModel, ShapeMismatch or UnsupportedModel.
     """
     file = candidates.the_one(source.path, (".onnx",))
+    try:
+        return _opened(file, source, out)
+    except UnicodeDecodeError as error:  # ONNX's parser lets any bytes pass for a name
+        raise BadInput(f"{file.name}: it holds names that are no text; export it again") from error
+
+
+def _opened(file: Path, source: SourceModel, out: Path) -> Artifact:
     model = files.read(file, weights=False)
     _check_content(file.name, model)
     _check_external_data(file, model)

@@ -51,7 +51,7 @@ def build(ref: str, args: Mapping[str, Any]) -> nn.Module:
     with torch.random.fork_rng(devices=()):
         try:
             module = builder(**{**_quiet(ref), **args})
-        except (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+        except Exception as error:  # whatever a builder makes of arguments that it did not expect
             first = str(error).partition("\n")[0]
             raise InvalidSpec(
                 f"model.architecture.args: {ref} cannot be built with {dict(args)}: {first}"

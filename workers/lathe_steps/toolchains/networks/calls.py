@@ -14,6 +14,16 @@ from lathe_steps.reasons import Reason
 from lathe_steps.toolchains import trials
 
 Tensors = dict[str, torch.Tensor]
+_COMPLAINTS = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+)
+"""What the code of a model raises when it does not take its inputs."""
 
 
 def call(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Tensors:
@@ -90,7 +100,7 @@ def workable_sizes(module: nn.Module, inputs: Sequence[TensorSpec]) -> dict[str,
         try:
             with torch.no_grad():
                 outputs = call(module, random_inputs(inputs, sizes))
-        except (RuntimeError, TypeError, ValueError, IndexError, AssertionError) as error:
+        except _COMPLAINTS as error:
             problem = problem or error
             continue
         if outputs:

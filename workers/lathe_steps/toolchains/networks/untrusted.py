@@ -85,7 +85,7 @@ def _read_state_dict(file: Path) -> Tensors:
             "alone, best as safetensors",
             reason=Reason.UNSAFE_MODEL,
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # an unpickler fails in any way on bytes that mean nothing
         raise BadInput(
             f"{file.name}: it is damaged or was cut off; store it again with torch.save"
         ) from error
@@ -97,7 +97,7 @@ def _check_archive(file: Path) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise BadInput(
             f"{file.name}: it is damaged or was cut off; store it again with torch.save"
         ) from error
