@@ -40,7 +40,9 @@ def running(kubectl: Kubectl, image: str) -> Iterator[Storage]:
     with subprocess.Popen(forward, stdout=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: _listens(port), "the S3 server's forwarded port", seconds=30)
-            inside = f"http://s3.{NAMESPACE}.svc:{PORT}"
+            # by its address, which clusters without DNS have too
+            service = kubectl.get("service", "s3", f"--namespace={NAMESPACE}")
+            inside = f"http://{service['spec']['clusterIP']}:{PORT}"
             yield Storage(inside, f"http://127.0.0.1:{port}", ACCESS_KEY, SECRET_KEY)
         finally:
             process.terminate()
