@@ -15,6 +15,7 @@ MODEL = "model.onnx"
 DATA = "model.onnx.data"
 INLINE_LIMIT = 1_500_000_000
 """Bytes of weights up to which a model is one file; protobuf ends at 2 GiB."""
+_NUMBERS = frozenset(helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
 _EXTERNAL_FROM = 1024
 """Bytes from which a tensor goes to the data file; the small ones are needed to infer shapes."""
 
@@ -121,7 +122,7 @@ def inputs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
 
 def _spec(info: onnx.ValueInfoProto) -> TensorSpec:
     kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or kind.elem_type == onnx.TensorProto.STRING:
+    if not info.type.HasField("tensor_type") or kind.elem_type not in _NUMBERS:
         raise BadInput(
             f"input {info.name}: it is no tensor of numbers", reason=Reason.UNSUPPORTED_MODEL
         )

@@ -67,21 +67,14 @@ class Dependencies:
         self._module = module
         self._names = {child: name for name, child in module.named_modules()}
         self._graph = DependencyGraph()
-        try:
-            with _quiet():
-                self._graph.build_dependency(
-                    module,
-                    example_inputs=inputs,
-                    forward_fn=calls.call,
-                    output_transform=_marked,
-                    verbose=False,
-                )
-        except Exception as error:
-            raise Internal(
-                f"torch-pruning cannot follow the model: {type(error).__name__}: {error}; leave "
-                "prune out",
-                reason=Reason.UNSUPPORTED_MODEL,
-            ) from error
+        with _following("the model"):
+            self._graph.build_dependency(
+                module,
+                example_inputs=inputs,
+                forward_fn=calls.call,
+                output_transform=_marked,
+                verbose=False,
+            )
 
     def groups(self, importance: str, ignored: Sequence[nn.Module]) -> Iterator[ChannelGroup]:
         """Every group that may be pruned, with the importance of its units.
@@ -91,18 +84,17 @@ class Dependencies:
         undefined.
         """
         score = _IMPORTANCE[importance]()
-        with _quiet():
+        layers = [*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear]
+        with _following("the model"):
             found = list(
-                self._graph.get_all_groups(
-                    ignored_layers=list(ignored),
-                    root_module_types=[*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear],
-                )
+                self._graph.get_all_groups(ignored_layers=list(ignored), root_module_types=layers)
             )
         for group in found:
             targets = {dep.target for dep, _ in group}
             if targets & self._graph.ends or any(t.type in _FIXED for t in targets):
                 continue
-            scores = score(group)
+            with _following(self._names[group[0].dep.target.module]):
+                scores = score(group)
             if scores is not None:
                 yield self._described(group, scores)
 
@@ -135,7 +127,7 @@ class Dependencies:
     def taken_inputs(self, root: str, channels: list[int]) -> Mapping[str, list[int]]:
         """The input channels, by layer with weights for them, that go with some channels."""
         layer = self._module.get_submodule(root)
-        with _quiet():
+        with _following(root):
             group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
         return {
             self._names[dep.target.module]: list(indices)
@@ -146,21 +138,32 @@ class Dependencies:
     def remove(self, root: str, channels: list[int]) -> None:
         """Remove channels of a layer, and whatever depends on them."""
         layer = self._module.get_submodule(root)
-        with _quiet():
+        with _following(root):
             group = self._graph.get_pruning_group(layer, self._out_of(layer), channels)
-            if self._graph.check_pruning_group(group):
-                group.prune()
+            if not self._graph.check_pruning_group(group):
+                raise ValueError("nothing would be left of a layer that depends on it")
+            group.prune()
 
     def _out_of(self, layer: nn.Module) -> Any:  # noqa: ANN401
         return self._graph.get_pruner_of_module(layer).prune_out_channels
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch-pruning's advice to programmers from users' terminals."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _following(what: str) -> Iterator[None]:
+    """Say which part of the model torch-pruning fails on; it may raise anything.
+
+    Its advice to programmers is kept from users' terminals.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:
+        raise Internal(
+            f"prune: torch-pruning cannot follow {what}: {str(error) or type(error).__name__}; "
+            "list what cannot be pruned in prune.ignore",
+            reason=Reason.UNSUPPORTED_MODEL,
+        ) from error
 
 
 def _marked(outputs: calls.Tensors) -> list[torch.Tensor]:
