@@ -39,7 +39,8 @@ class Prune(Step):
     round_to: Annotated[int, Field(ge=1, le=256)] = 8
     """Keep channel counts a multiple of this, which kernels and tensor cores like."""
     ignore: Annotated[tuple[Glob, ...], Field(max_length=64)] = ()
-    """Layers whose outputs are left alone. The model's outputs always are."""
+    """Layers whose outputs are left alone. The model's outputs always are, and so are channels that
+    a reshape rearranges (channel shuffles, windows) and the embedding of attention."""
     iterations: Annotated[int, Field(ge=1, le=100)] = 1
     """Reach the target in this many passes, ranking anew before each."""
 
