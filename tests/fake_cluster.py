@@ -193,13 +193,12 @@ class FakeCluster:
     async def has_job(self, job: Ref) -> bool:
         return ("Job", job) in self.objects
 
-    async def job_uids(self, namespace: str | None) -> frozenset[str]:
+    async def uids(self, namespace: str | None) -> frozenset[str]:
         return frozenset(
             document["metadata"]["uid"]
             for (kind, ref), document in self.objects.items()
-            if kind == "Job"
-            and namespace in (None, ref.namespace)
-            and document["metadata"].get("labels", {}).get(MANAGED) == "true"
+            if namespace in (None, ref.namespace)
+            and (kind == KIND or (document["metadata"].get("labels") or {}).get(MANAGED) == "true")
         )
 
     async def try_pod(self, namespace: str, manifest: Manifest) -> None:

@@ -44,8 +44,8 @@ class Cluster(Protocol):
     async def has_job(self, job: Ref) -> bool:
         """Whether the server knows a Job of that name."""
 
-    async def job_uids(self, namespace: str | None) -> frozenset[str]:
-        """The uids of all Jobs of ours, of one namespace or of all."""
+    async def uids(self, namespace: str | None) -> frozenset[str]:
+        """The uids of all resources, and of all Jobs and pods of ours, of a namespace or of all."""
 
     async def try_pod(self, namespace: str, manifest: Manifest) -> None:
         """Ask whether the server would take a pod; nothing is created.
@@ -88,7 +88,9 @@ class KubernetesCluster:
     @asynccontextmanager
     async def connected(cls, kubeconfig: Path | None = None) -> AsyncIterator["KubernetesCluster"]:
         """Connect with a kubeconfig, or as the pod that this is, or as kubectl would."""
-        configuration = client.Configuration()
+        # The environment's proxies and ~/.netrc are not for the API server, nor does kopf ask them;
+        # the client would look for them on a thread, twice for each request.
+        configuration = client.Configuration(client_session_kwargs={"trust_env": False})
         await _configure(configuration, kubeconfig)
         async with client.ApiClient(configuration) as api:
             api.user_agent = OPERATOR
@@ -136,14 +138,23 @@ class KubernetesCluster:
             return False
         return True
 
-    async def job_uids(self, namespace: str | None) -> frozenset[str]:
+    async def uids(self, namespace: str | None) -> frozenset[str]:
         """See `Cluster`."""
-        path = _jobs(namespace) if namespace else "/apis/batch/v1/jobs"
-        query = {"labelSelector": f"{MANAGED}=true", "limit": "500"}
+        within = f"/namespaces/{namespace}" if namespace else ""
+        ours = f"{MANAGED}=true"
+        return (
+            await self._uids(f"/apis/{GROUP}/{VERSION}{within}/{PLURAL}")
+            | await self._uids(f"/apis/batch/v1{within}/jobs", ours)
+            | await self._uids(f"/api/v1{within}/pods", ours)
+        )
+
+    async def _uids(self, path: str, selector: str = "") -> frozenset[str]:
+        """The uids of a list, page by page and without what else there is to know."""
+        query = {"limit": "500", "labelSelector": selector, "continue": ""}
         uids: set[str] = set()
         while True:
             page = await self._request("GET", path, query=query, accept=METADATA_OF_ALL)
-            uids.update(item["metadata"]["uid"] for item in page["items"])
+            uids.update(item["metadata"]["uid"] for item in page["items"] or ())
             query["continue"] = page["metadata"].get("continue") or ""
             if not query["continue"]:
                 return frozenset(uids)

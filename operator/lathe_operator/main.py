@@ -19,9 +19,10 @@ from lathe_operator.errors import Failure
 from lathe_operator.leader import Leadership, LeadershipLost
 from lathe_operator.queue import Queue
 from lathe_operator.reconcile import Reconciler
-from lathe_operator.resync import resync
+from lathe_operator.resync import Comparison, resync
 from lathe_operator.settings import Settings, identity
-from lathe_operator.values import Ended
+from lathe_operator.values import Ended, Ref
+from lathe_operator.view import WatchedView
 
 logger = logging.getLogger("lathe_operator")
 
@@ -72,26 +73,33 @@ async def _lead(
 ) -> None:
     """Watch, look and write, until the first part of it ends."""
     cluster = connection.guarded(lambda: leadership.is_held)
-    view, ages = handlers.IndexView(), handlers.Ages()
-    queue = Queue(Reconciler(view, cluster, settings.policy, on_end=_count).look)
+    view, ages = WatchedView(), handlers.Ages()
+    reconciler = Reconciler(view, cluster, settings.policy, on_end=_count)
+    comparison = Comparison(view, cluster, settings.namespaces or (None,))
+
+    async def look(ref: Ref) -> timedelta | None:
+        await watching.wait()  # what is missing before is not known to be missing
+        return await reconciler.look(ref)
+
+    queue = Queue(look)
     _show(view, ages, queue)
+
+    async def compare() -> None:
+        await comparison.caught_up()
+        watching.set()
+        every = timedelta(seconds=settings.resync_seconds)
+        await resync(comparison, view, queue.add, every=every)
+
     await _until_one_ends(
         queue.run(settings.workers),
         _keep(leadership),
-        resync(
-            view,
-            cluster,
-            queue.add,
-            namespaces=settings.namespaces or (None,),
-            every=timedelta(seconds=settings.resync_seconds),
-        ),
+        compare(),
         # The last: when it ends, it ends every task that began after it.
         kopf.operator(
-            registry=handlers.registry(queue.add, view, ages),
+            registry=handlers.registry(view, queue.add, ages),
             settings=handlers.kopf_settings(),
             namespaces=settings.namespaces,
             clusterwide=not settings.namespaces,
-            ready_flag=watching,
         ),
     )
 
@@ -119,7 +127,7 @@ async def _keep(leadership: Leadership) -> None:
         os._exit(1)
 
 
-def _show(view: handlers.IndexView, ages: handlers.Ages, queue: Queue) -> None:
+def _show(view: WatchedView, ages: handlers.Ages, queue: Queue) -> None:
     """Let metrics ask for what is only known here."""
     metrics.count_phases(view.phases)
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))

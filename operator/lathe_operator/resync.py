@@ -1,4 +1,4 @@
-"""The resync: now and then, look at everything that is open, and do not trust the watches."""
+"""Comparing the view with the server: when it is complete at first, and whether it still is."""
 
 import asyncio
 import logging
@@ -12,64 +12,81 @@ from lathe_operator.values import Ref
 
 logger = logging.getLogger(__name__)
 
+SETTLE = timedelta(seconds=30)
+"""Longer than news are on their way through any watch that works."""
+PATIENCE = timedelta(seconds=5)
+"""How long the first lists may take to be shown before the server is asked again."""
+MOMENT = timedelta(milliseconds=100)
+
 
 class WatchBroken(Exception):  # noqa: N818 - named by what happened, not by being an exception
-    """The watches show what is gone. Only a new list says what is there: begin anew."""
+    """The view and the server disagree for good. Only a new list says what is there: begin anew."""
 
 
 class Shown(Protocol):
     """What the watches have shown, as a whole."""
 
-    def refs(self, *, unfinished: bool) -> tuple[Ref, ...]:
-        """Every resource, or every one that has not ended."""
+    def uids(self) -> frozenset[str]:
+        """The uids of everything."""
 
-    def job_uids(self) -> frozenset[str]:
-        """The uids of all Jobs."""
+    def unfinished(self) -> tuple[Ref, ...]:
+        """Every resource that has not ended."""
 
 
-async def ghosts(
-    shown: Shown, cluster: Cluster, namespaces: Iterable[str | None], *, settle: timedelta
-) -> frozenset[str]:
-    """The uids of Jobs that the watches show and the server does not know.
+class Comparison:
+    """The view of some namespaces, beside what the server says."""
 
-    A watch that has to begin anew, because the server has forgotten where it was, misses what was
-    deleted meanwhile. `settle` is how long news may be on the way.
-    """
-    before = shown.job_uids()
-    listed: set[str] = set()
-    for namespace in namespaces:
-        listed |= await cluster.job_uids(namespace)
-    suspects = before - listed
-    if suspects:
-        await asyncio.sleep(settle.total_seconds())
-    return suspects & shown.job_uids()
+    def __init__(self, shown: Shown, cluster: Cluster, namespaces: Iterable[str | None]) -> None:
+        """Compare `shown` with `cluster`; the namespace None stands for all of them."""
+        self._shown, self._cluster = shown, cluster
+        self._namespaces = tuple(namespaces)
+
+    async def caught_up(self) -> None:
+        """Wait until the view shows everything that is there: before, what is missing is unknown.
+
+        Raises:
+            Failure: When the server does not say what is there.
+        """
+        while True:
+            listed = await self._listed()
+            for _ in range(PATIENCE // MOMENT):
+                if listed <= self._shown.uids():
+                    return
+                await asyncio.sleep(MOMENT.total_seconds())
+
+    async def disagreement(self) -> frozenset[str]:
+        """The uids of what the view shows and the server does not know, or the reverse.
+
+        A watch that begins anew, because the server has forgotten where it was, misses what was
+        deleted meanwhile. What is merely on its way is not counted.
+        """
+        suspects = await self._listed() ^ self._shown.uids()
+        if suspects:
+            await asyncio.sleep(SETTLE.total_seconds())
+            suspects &= await self._listed() ^ self._shown.uids()
+        return suspects
+
+    async def _listed(self) -> frozenset[str]:
+        lists = [await self._cluster.uids(namespace) for namespace in self._namespaces]
+        return frozenset().union(*lists)
 
 
 async def resync(
-    shown: Shown,
-    cluster: Cluster,
-    add: Callable[[Ref], None],
-    *,
-    namespaces: Iterable[str | None],
-    every: timedelta,
+    comparison: Comparison, shown: Shown, add: Callable[[Ref], None], *, every: timedelta
 ) -> None:
-    """Compare and look, for ever: one request to the server each time, however much there is.
+    """Now and then, compare, and look at everything that is open: for ever.
 
     Raises:
-        WatchBroken: When the watches show what is gone.
+        WatchBroken: When the view shows what is gone, or does not show what is there.
     """
     while True:
         await asyncio.sleep(every.total_seconds())
         try:
-            gone = await ghosts(shown, cluster, namespaces, settle=SETTLE)
+            broken = await comparison.disagreement()
         except Failure as failure:
-            logger.warning("the watches cannot be compared with a list: %s", failure.message)
+            logger.warning("the view cannot be compared with the server: %s", failure.message)
             continue
-        if gone:
-            raise WatchBroken(f"the watch of Jobs has missed the end of {len(gone)} of them")
-        for ref in shown.refs(unfinished=True):
+        if broken:
+            raise WatchBroken(f"the watches are wrong about {len(broken)} objects")
+        for ref in shown.unfinished():
             add(ref)
-
-
-SETTLE = timedelta(seconds=30)
-"""Longer than any watch takes that works."""

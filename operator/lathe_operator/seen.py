@@ -44,6 +44,12 @@ def controller_of(body: Body, api_version: str, kind: str) -> str | None:
     )
 
 
+def worked_for(body: Body) -> Ref:
+    """The resource that a Job or a pod of ours works for."""
+    metadata = body["metadata"]
+    return Ref(metadata["namespace"], (metadata.get("labels") or {}).get(names.RESOURCE, ""))
+
+
 def resource_seen(body: Body) -> Resource:
     """What is kept of a resource: all that it says, packed, and what finds it."""
     metadata, status = body["metadata"], body.get("status") or {}
@@ -141,6 +147,7 @@ def pod_seen(body: Body) -> Pod | None:
     disruption = conditions.get("DisruptionTarget") or {}
     return Pod(
         name=metadata["name"],
+        uid=metadata["uid"],
         job=job,
         created=_time(metadata["creationTimestamp"]),
         started=_time(ran["startedAt"]) if ran.get("startedAt") else None,

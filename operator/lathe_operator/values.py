@@ -177,6 +177,7 @@ class Pod:
 
     Attributes:
         name: Its name.
+        uid: Its uid.
         job: The uid of the Job that controls it.
         created: When it was created.
         started: When its worker began to run; None while it has not.
@@ -186,6 +187,7 @@ class Pod:
     """
 
     name: str
+    uid: str
     job: str
     created: datetime
     started: datetime | None

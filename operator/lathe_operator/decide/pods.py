@@ -1,9 +1,9 @@
 """What a pod tells: how its attempt ended, or what keeps it from starting."""
 
-from pydantic import ValidationError
+import json
 
 from lathe_api.outcome import Outcome
-from lathe_api.v1alpha1.status import Failure, clip
+from lathe_api.v1alpha1.status import Failure, ModelOptimizationStatus, Run, clip
 from lathe_operator.decide.times import spelled
 from lathe_operator.values import Pod, PodEnd
 from lathe_steps.reasons import Reason
@@ -27,14 +27,34 @@ HINDRANCES = {
 
 
 def outcome_of(pod: Pod) -> Outcome | None:
-    """The worker's last word; None where there is none that can be believed."""
+    """The worker's last word; None where there is none that can be believed, and told in status."""
     if pod.end is None:
         return None
     try:
         outcome = Outcome.model_validate_json(pod.end.message)
-    except ValidationError:
+        _check_that_it_fits(outcome)
+    except ValueError:
         return None
     return outcome if outcome.exit_code == pod.end.exit_code else None
+
+
+def _check_that_it_fits(outcome: Outcome) -> None:
+    """An image may say anything: what the API server would refuse must not end up in a patch.
+
+    Raises:
+        ValueError: When status cannot hold it.
+    """
+    told = ModelOptimizationStatus(
+        run=Run(key=outcome.run_key),
+        steps=outcome.steps,
+        targets=outcome.targets,
+        artifacts=outcome.artifacts,
+        metrics=outcome.metrics,
+    )
+    json.dumps(told.model_dump(mode="json"), allow_nan=False)
+    names = [target.name for target in outcome.targets]
+    if len(set(names)) != len(names):
+        raise ValueError("a target is told of twice")
 
 
 def newest_success(pods: tuple[Pod, ...]) -> Pod | None:

@@ -21,7 +21,7 @@ from lathe_steps.reasons import Reason
 
 LAST_WORDS = timedelta(seconds=15)
 """How much later than its Job's end a pod's may be seen: the two come by different watches."""
-PODLESS = timedelta(seconds=10)
+PODLESS = timedelta(seconds=30)
 """How long a Job may be without a pod before we ask the server why."""
 
 UNBROKEN = frozenset({Reason.ALL_GATES_PASSED, Reason.NO_GATES, Reason.NOT_EVALUATED})

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from lathe_api.plan import DEFAULT_TARGET
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.status import (
     ConditionType,
@@ -10,12 +11,16 @@ from lathe_api.v1alpha1.status import (
     Phase,
     Run,
     Summary,
+    clip,
 )
 from lathe_api.validation import Invalid
 from lathe_operator.decide import conditions, times
 from lathe_operator.decide.situation import Look, Situation, condition
 from lathe_operator.values import Job, Manifest, Observed
 from lathe_steps.reasons import Reason
+
+WORD = 253
+"""Characters of a word in status."""
 
 
 def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationStatus:
@@ -114,9 +119,10 @@ def _attempt(job: Job | None) -> int:
 def _summary(spec: ModelOptimizationSpec, situation: Situation, run: Run) -> Summary:
     """The printer's columns: what it is about at once, what came out at the end."""
     told = situation.outcome.summary if situation.outcome else None
+    names = ",".join(target.name for target in spec.targets or (DEFAULT_TARGET,))
     about = Summary(
-        model=spec.model.uri.rstrip("/").rpartition("/")[2] or None,
-        targets=",".join(target.name for target in spec.targets) or "onnx",
+        model=clip(spec.model.uri.rstrip("/").rpartition("/")[2], WORD),
+        targets=clip(names, WORD),
         duration=_duration(run),
     )
     return about.model_copy(

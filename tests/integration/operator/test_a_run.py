@@ -45,9 +45,10 @@ def test_a_new_operator_writes_nothing_about_what_has_ended(team: Team, start: S
     before = team.written()
 
     second = start()
+    second.until_leading()
+    second.until(lambda: 'phase="Succeeded"} 1.0' in second.get("/metrics"), "it to see the end")
     team.apply(a_resource().named("another"))
     team.until_job()  # by now, it has looked at everything
-    second.until(lambda: 'phase="Succeeded"} 1.0' in second.get("/metrics"), "it to see the end")
 
     assert team.written(but="another") == before
 

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from e2e.localcluster.processes import wait_until
 from tests.integration.operator.conftest import Start
 from tests.integration.operator.installed import SYSTEM, Team
 
@@ -16,23 +15,24 @@ def holder(team: Team) -> str:
     return team.control_plane.kubectl("get", "lease", "lathe-operator", "-n", SYSTEM, "-o", field)
 
 
-def lists(team: Team) -> int:
-    """How many lists operators have asked for: one per kind and leader."""
-    return sum(1 for event in team.asked() if event.verb == "list")
+def reads(team: Team) -> int:
+    """How many lists and watches operators have asked for."""
+    return sum(1 for event in team.asked() if event.verb in ("list", "watch"))
 
 
 def test_who_stands_by_is_ready_and_watches_nothing(team: Team, start: Start) -> None:
     first = start()
     first.until_leading()
-    wait_until(lambda: lists(team) == 3, "the leader to have listed all kinds", seconds=10.0)
+    team.apply()
+    team.until_job()
+    before = reads(team)
 
     second = start()
     second.until(lambda: second.get("/readyz") == "ok", "it to stand by")
-    team.apply()
-    team.until_job()
+    team.succeed()
 
     assert (first.leads, second.leads) == (True, False)
-    assert lists(team) == 3
+    assert reads(team) == before
 
 
 def test_who_is_told_to_end_is_followed_before_its_lease_is_over(team: Team, start: Start) -> None:

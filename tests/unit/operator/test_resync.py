@@ -1,4 +1,4 @@
-"""The resync: what the watches missed is found out, and what is open is looked at again."""
+"""The view beside the server: when it is complete, and how a broken watch is found out."""
 
 import asyncio
 from datetime import timedelta
@@ -6,77 +6,109 @@ from datetime import timedelta
 import pytest
 
 from lathe_operator.errors import Faulted
-from lathe_operator.resync import WatchBroken, ghosts, resync
+from lathe_operator.resync import Comparison, WatchBroken, resync
 from lathe_operator.values import Ref, Version
+from tests.builders import a_resource
 from tests.conformance.cluster import job
 from tests.fake_cluster import FakeCluster
 from tests.virtual_time import in_virtual_time
 from tests.world import BEGIN
 
-A, B = Ref("team", "a"), Ref("team", "b")
-SETTLE = timedelta(seconds=30)
+A = Ref("team", "a")
 
 
 class Shown:
     """What the watches show."""
 
     def __init__(self, *uids: str) -> None:
-        self.uids = set(uids)
+        self.shown = set(uids)
 
-    def refs(self, *, unfinished: bool) -> tuple[Ref, ...]:
-        return (A,) if unfinished else (A, B)
+    def unfinished(self) -> tuple[Ref, ...]:
+        return (A,)
 
-    def job_uids(self) -> frozenset[str]:
-        return frozenset(self.uids)
+    def uids(self) -> frozenset[str]:
+        return frozenset(self.shown)
 
 
-def a_cluster() -> tuple[FakeCluster, str]:
+def a_cluster() -> tuple[FakeCluster, set[str]]:
+    """A cluster with a resource and a Job, and their uids."""
     cluster = FakeCluster(BEGIN)
+    cluster.apply(a_resource().document())
     made = cluster.put("Job", job("team", Version("owner", 1)))
-    return cluster, made["metadata"]["uid"]
+    return cluster, {made["metadata"]["uid"], cluster.one("ModelOptimization")["metadata"]["uid"]}
 
 
-def found(shown: Shown, cluster: FakeCluster, namespace: str | None = None) -> frozenset[str]:
-    return in_virtual_time(ghosts(shown, cluster, [namespace], settle=SETTLE))
+def test_a_view_that_shows_everything_has_caught_up() -> None:
+    cluster, uids = a_cluster()
+
+    in_virtual_time(Comparison(Shown(*uids), cluster, [None]).caught_up())
 
 
-def test_what_the_server_knows_is_no_ghost() -> None:
-    cluster, uid = a_cluster()
+def test_a_view_catches_up_when_the_last_object_is_shown() -> None:
+    cluster, uids = a_cluster()
+    shown = Shown()
 
-    assert found(Shown(uid), cluster) == frozenset()
-    assert found(Shown(), cluster) == frozenset()
+    async def story() -> float:
+        asyncio.get_running_loop().call_later(3, shown.shown.update, uids)
+        await Comparison(shown, cluster, [None]).caught_up()
+        return asyncio.get_running_loop().time()
+
+    assert 3 <= in_virtual_time(story()) < 4
 
 
-def test_what_only_the_watch_shows_is_a_ghost() -> None:
-    cluster, uid = a_cluster()
+def test_what_goes_before_it_is_shown_is_not_waited_for() -> None:
+    cluster, uids = a_cluster()
+    gone = cluster.one("Job")["metadata"]
+    shown = Shown(*(uids - {gone["uid"]}))
 
-    assert found(Shown(uid, "ghost"), cluster) == {"ghost"}
+    async def story() -> None:
+        asyncio.get_running_loop().call_later(3, cluster.remove, "Job", gone["name"])
+        await asyncio.wait_for(Comparison(shown, cluster, [None]).caught_up(), 60)
+
+    in_virtual_time(story())
 
 
-def test_what_goes_while_we_compare_was_never_a_ghost() -> None:
+def test_only_namespaces_that_are_served_are_compared() -> None:
     cluster, _ = a_cluster()
-    shown = Shown("going")
+
+    in_virtual_time(Comparison(Shown(), cluster, ["other"]).caught_up())
+
+
+def disagreement(shown: Shown, cluster: FakeCluster) -> frozenset[str]:
+    return in_virtual_time(Comparison(shown, cluster, [None]).disagreement())
+
+
+def test_what_both_know_is_no_disagreement() -> None:
+    cluster, uids = a_cluster()
+
+    assert disagreement(Shown(*uids), cluster) == frozenset()
+
+
+def test_what_only_the_view_knows_and_what_it_does_not_know_is() -> None:
+    cluster, uids = a_cluster()
+    missed = next(iter(uids))
+
+    assert disagreement(Shown("ghost", *uids), cluster) == {"ghost"}
+    assert disagreement(Shown(*(uids - {missed})), cluster) == {missed}
+
+
+def test_what_is_merely_on_its_way_is_not() -> None:
+    cluster, uids = a_cluster()
+    shown = Shown("going", *uids)
 
     async def story() -> frozenset[str]:
-        asyncio.get_running_loop().call_later(10, shown.uids.discard, "going")
-        return await ghosts(shown, cluster, [None], settle=SETTLE)
+        asyncio.get_running_loop().call_later(10, shown.shown.discard, "going")
+        return await Comparison(shown, cluster, [None]).disagreement()
 
     assert in_virtual_time(story()) == frozenset()
 
 
-def test_every_namespace_that_is_served_is_compared() -> None:
-    cluster, uid = a_cluster()
-
-    assert found(Shown(uid), cluster, "team") == frozenset()
-    assert found(Shown(uid), cluster, "other") == {uid}
-
-
 def resynced(shown: Shown, cluster: FakeCluster, seconds: float) -> list[Ref]:
     added: list[Ref] = []
+    comparison = Comparison(shown, cluster, [None])
 
     async def story() -> None:
-        every = timedelta(seconds=600)
-        work = resync(shown, cluster, added.append, namespaces=[None], every=every)
+        work = resync(comparison, shown, added.append, every=timedelta(seconds=600))
         await asyncio.wait_for(work, seconds)
 
     with pytest.raises(TimeoutError):
@@ -85,26 +117,27 @@ def resynced(shown: Shown, cluster: FakeCluster, seconds: float) -> list[Ref]:
 
 
 def test_now_and_then_everything_open_is_looked_at_again() -> None:
-    cluster, uid = a_cluster()
+    cluster, uids = a_cluster()
 
-    assert resynced(Shown(uid), cluster, 1250) == [A, A]
+    assert resynced(Shown(*uids), cluster, 1250) == [A, A]
 
 
 def test_a_broken_watch_ends_the_process() -> None:
-    cluster, _ = a_cluster()
-    every = timedelta(seconds=600)
-    work = resync(Shown("ghost"), cluster, lambda _: None, namespaces=[None], every=every)
+    cluster, uids = a_cluster()
+    shown = Shown("ghost", *uids)
+    comparison = Comparison(shown, cluster, [None])
+    work = resync(comparison, shown, lambda _: None, every=timedelta(seconds=600))
 
     with pytest.raises(WatchBroken):
         in_virtual_time(work)
 
 
 def test_a_server_that_does_not_answer_breaks_no_watch() -> None:
-    cluster, _ = a_cluster()
+    cluster, uids = a_cluster()
 
     async def broken(namespace: str | None) -> frozenset[str]:
         raise Faulted(f"no answer about {namespace}")
 
-    cluster.job_uids = broken  # type: ignore[method-assign] # a server that does not answer
+    cluster.uids = broken  # type: ignore[method-assign] # a server that does not answer
 
-    assert resynced(Shown("ghost"), cluster, 1250) == []
+    assert resynced(Shown("ghost", *uids), cluster, 1250) == []

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from lathe_api.v1alpha1.status import ConditionType
+from lathe_api.v1alpha1.status import ConditionType, TargetStatus
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet
-from tests.builders import a_resource
+from tests.builders import a_resource, target
 from tests.world import World, a_running_world
 
 Told = tuple[str, str]
@@ -76,6 +76,9 @@ async def test_words_that_change_by_themselves_do_not_flap() -> None:
     assert world.status == before
 
 
+TARGET = TargetStatus(name="cpu", state="Succeeded")
+MANY_TARGETS = tuple(TargetStatus(name=f"t{i}", state="Succeeded") for i in range(17))
+
 ENDS: dict[str, tuple[Told, Story]] = {
     "the worker says that it is done": (
         ("Succeeded", "Succeeded"),
@@ -122,6 +125,26 @@ ENDS: dict[str, tuple[Told, Story]] = {
         ("Failed", "JobFailed"),
         lambda world: world.end(50, kubelet.success()),
     ),
+    "the worker names its run in more words than a status holds": (
+        ("Failed", "JobFailed"),
+        lambda world: world.end(0, kubelet.success(run_key="5" * 300)),
+    ),
+    "the worker tells of a target twice": (
+        ("Failed", "JobFailed"),
+        lambda world: world.end(0, kubelet.success(targets=2 * (TARGET,))),
+    ),
+    "the worker tells of more targets than there can be": (
+        ("Failed", "JobFailed"),
+        lambda world: world.end(0, kubelet.success(targets=MANY_TARGETS, artifacts=())),
+    ),
+    "the worker measured what is no number": (
+        ("Failed", "JobFailed"),
+        lambda world: world.end(0, kubelet.success().replace("12.5", "NaN")),
+    ),
+    "the worker measured what is more than a number": (
+        ("Failed", "JobFailed"),
+        lambda world: world.end(0, kubelet.success().replace("12.5", "1e999")),
+    ),
     "the container ended well, but is no worker": (
         ("Failed", "JobFailed"),
         lambda world: world.end(0, "hello"),
@@ -165,6 +188,18 @@ async def test_the_end_of_a_run(told: Told, story: Story) -> None:
     assert world.told == told
     assert world.status.run is not None
     assert world.status.run.completion_time is not None
+
+
+async def test_names_that_are_longer_than_a_column_are_cut() -> None:
+    targets = [target(f"{i:02}-{'t' * 37}") for i in range(16)]
+    model = {**a_resource().spec["model"], "uri": f"s3://models/{'m' * 900}/"}
+    world = World(a_resource().with_(model=model).targets(*targets))
+
+    await world.settle()
+    world.start_pod()
+    await world.settle()
+
+    assert world.told == ("Running", "InProgress")
 
 
 async def test_the_last_words_may_come_after_the_jobs_end() -> None:

@@ -1,0 +1,84 @@
+"""The view: what the watches have shown, kept as the few fields that decisions need."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeVar
+
+from lathe_operator.seen import Body, job_seen, pod_seen, resource_seen
+from lathe_operator.values import Job, Pod, Ref, Resource
+
+
+class WatchedView:
+    """What the watches have shown: see `values.View`.
+
+    kopf has indices for this, and they tell when every list is complete. For that, it keeps each
+    object of the first lists until all are indexed, and wakes all of them for each of them: with
+    4,000 resources, two minutes and 180 MiB. Here, `resync.caught_up` asks the server instead.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._resources: dict[Ref, Resource] = {}
+        self._jobs: dict[str, dict[str, Job]] = {}
+        self._pods: dict[str, dict[str, Pod]] = {}
+
+    def resource(self, ref: Ref) -> Resource | None:
+        """See `View`."""
+        return self._resources.get(ref)
+
+    def jobs(self, owner: str) -> tuple[Job, ...]:
+        """See `View`."""
+        return tuple(self._jobs.get(owner, {}).values())
+
+    def pods(self, job: str) -> tuple[Pod, ...]:
+        """See `View`."""
+        return tuple(self._pods.get(job, {}).values())
+
+    def show_resource(self, body: Body, *, gone: bool) -> None:
+        """A resource is as its body says, or is gone; of namesakes, the newer one counts."""
+        seen = resource_seen(body)
+        known = self._resources.get(seen.ref)
+        if gone and known and known.uid == seen.uid:
+            del self._resources[seen.ref]
+        elif not gone and (known is None or seen.uid == known.uid or seen.version >= known.version):
+            self._resources[seen.ref] = seen
+
+    def show_job(self, body: Body, *, gone: bool) -> None:
+        """A Job is as its body says, or is gone."""
+        if seen := job_seen(body):
+            _put(self._jobs, seen.owner, seen.uid, None if gone else seen)
+
+    def show_pod(self, body: Body, *, gone: bool) -> None:
+        """A pod is as its body says, or is gone."""
+        if seen := pod_seen(body):
+            _put(self._pods, seen.job, seen.uid, None if gone else seen)
+
+    def uids(self) -> frozenset[str]:
+        """The uids of everything."""
+        resources = (resource.uid for resource in self._resources.values())
+        owned = (
+            uid for group in (self._jobs, self._pods) for each in group.values() for uid in each
+        )
+        return frozenset((*resources, *owned))
+
+    def unfinished(self) -> tuple[Ref, ...]:
+        """Every resource that has not ended."""
+        return tuple(ref for ref, seen in self._resources.items() if not seen.finished)
+
+    def phases(self) -> Mapping[str, int]:
+        """How many resources are in each phase."""
+        return Counter(seen.phase for seen in self._resources.values())
+
+
+Seen = TypeVar("Seen", Job, Pod)
+
+
+def _put(groups: dict[str, dict[str, Seen]], owner: str, uid: str, seen: Seen | None) -> None:
+    """Keep an object with those of its owner; empty groups are not kept."""
+    group = groups.setdefault(owner, {})
+    if seen is None:
+        group.pop(uid, None)
+    else:
+        group[uid] = seen
+    if not group:
+        del groups[owner]
