@@ -88,7 +88,7 @@ def ended(
     message: str = "",
     *,
     reason: str = "Completed",
-    started: str = T0,
+    started: str | None = None,
     finished: str = T0,
     **rest: Any,
 ) -> Document:
@@ -97,7 +97,7 @@ def ended(
         "exitCode": exit_code,
         "reason": reason if exit_code == 0 or reason != "Completed" else "Error",
         "message": message,
-        "startedAt": started,
+        "startedAt": started or finished,
         "finishedAt": finished,
     }
     phase = "Failed" if exit_code else "Succeeded"

@@ -31,7 +31,8 @@ def new_team(installed: ControlPlane) -> Team:
     """A team in a namespace of its own."""
     name = f"team-{uuid.uuid4().hex[:8]}"
     installed.kubectl("create", "namespace", name)
-    installed.kubectl("create", "serviceaccount", "default", "-n", name)
+    metadata = {"name": "default", "namespace": name}
+    installed.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     return Team(installed, name)
 
 

@@ -189,7 +189,7 @@ class Team:
     def end(self, job: Document, pod: str, exit_code: int = 0, message: str = "") -> None:
         """End the pod, and its Job."""
         words, time = message or kubelet.success(), now()
-        ended = kubelet.ended(exit_code, words, started=time, finished=time)
+        ended = kubelet.ended(exit_code, words, finished=time)
         self.write_status("pod", pod, ended)
         status = kubelet.failed(time=time) if exit_code else kubelet.complete(time)
         self.write_status("job", job["metadata"]["name"], status)

@@ -1,0 +1,212 @@
+"""With the real Job controller, scheduler and garbage collector; the test is only the kubelet."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.localcluster.controlplane import ControlPlane
+from e2e.localcluster.processes import wait_until
+from lathe_steps.reasons import ExitCode, Reason
+from tests import kubelet
+from tests.builders import a_resource
+from tests.integration.conftest import serve
+from tests.integration.operator.conftest import new_team
+from tests.integration.operator.installed import OperatorProcess, Team, install, now, token_config
+
+pytestmark = pytest.mark.apiserver
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def controlled(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A control plane with controllers, scheduler and an operator for all namespaces."""
+    del control_plane  # only for its build, which tells how it goes on
+    folder = tmp_path_factory.mktemp("operator")
+    with ControlPlane(controllers=True) as running:
+        serve(running)
+        install(running)
+        config = token_config(running, folder)
+        with OperatorProcess(config, folder / "log") as operator:
+            operator.until_leading()
+            yield running
+
+
+@pytest.fixture
+def team(controlled: ControlPlane) -> Team:
+    """A team in a cluster whose only node has just said that it is well."""
+    breathe(controlled)
+    return new_team(controlled)
+
+
+def breathe(control_plane: ControlPlane) -> None:
+    """Say what a kubelet says of its node every few seconds."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
+    control_plane.apply(node)
+    amounts = {"cpu": "64", "memory": "256Gi", "pods": "110", "nvidia.com/gpu": "8"}
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "lastHeartbeatTime": now(),
+        "lastTransitionTime": now(),
+    }
+    status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
+    Team(control_plane, "default").write_status("node", "node", status)
+
+
+class Pods:
+    """The pods that the Job controller makes of a team's Job."""
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+        self._known: set[str] = set()
+
+    def next(self, seconds: float = 60.0) -> str:
+        """Wait for a pod that was not there before, and for its node."""
+        found: list[str] = []
+
+        def bound() -> bool:
+            found[:] = [
+                pod["metadata"]["name"]
+                for pod in self._team.get("pods")["items"]
+                if pod["metadata"]["name"] not in self._known and pod["spec"].get("nodeName")
+            ]
+            return bool(found)
+
+        wait_until(bound, "another pod on its node", seconds=seconds, every=0.2)
+        self._known.add(found[0])
+        return found[0]
+
+    def run(self) -> str:
+        """Wait for the next pod, and let it run."""
+        pod = self.next()
+        self._team.write_status("pod", pod, kubelet.running(now()))
+        return pod
+
+    def end(self, pod: str, exit_code: int, message: str) -> None:
+        """End a pod's worker."""
+        self._team.write_status("pod", pod, kubelet.ended(exit_code, message, finished=now()))
+
+
+def test_a_run_succeeds_and_is_told_of_in_four_writes(team: Team) -> None:
+    team.apply()
+    pods = Pods(team)
+    pod = pods.run()
+    team.until_phase("Running")
+
+    pods.end(pod, 0, kubelet.success())
+    status = team.until_phase("Succeeded")
+
+    written = team.written()
+    assert written["create/jobs"] == 1
+    assert written["patch/modeloptimizations/status"] <= 3
+    assert written.total() - written["create/events"] <= 4
+    assert status["run"]["attempt"] == 1
+
+
+def test_what_would_fail_again_fails_at_once(team: Team) -> None:
+    team.apply()
+    pods = Pods(team)
+    pod = pods.run()
+    told = kubelet.failure(ExitCode.GATE_FAILED, Reason.GATE_FAILED, "Top1 fell by 0.2")
+
+    pods.end(pod, 10, told)
+    status = team.until_phase("Failed")
+
+    assert (status["lastFailure"]["reason"], status["run"]["attempt"]) == ("GateFailed", 1)
+    assert team.written()["create/events"] == 2
+
+
+def test_what_may_pass_is_tried_again_until_the_limit(team: Team) -> None:
+    team.apply(a_resource().with_(run={"backoffLimit": 1}))
+    pods = Pods(team)
+    told = kubelet.failure(ExitCode.TRANSIENT, Reason.STORAGE_UNAVAILABLE, "no route to minio")
+
+    pods.end(pods.run(), 40, told)
+    wait_until(lambda: "lastFailure" in team.status, "the failure to be told", seconds=20.0)
+    between = team.status
+    pods.end(pods.run(), 40, told)
+    status = team.until_phase("Failed")
+
+    assert between["lastFailure"]["reason"] == "StorageUnavailable"
+    assert (status["run"]["attempt"], status["lastFailure"]["exitCode"]) == (2, 40)
+    failed = next(each for each in status["conditions"] if each["type"] == "Failed")
+    assert failed["reason"] == "StorageUnavailable"
+
+
+def test_a_disruption_costs_no_attempt(team: Team) -> None:
+    team.apply(a_resource().with_(run={"backoffLimit": 0}))
+    pods = Pods(team)
+    team.write_status("pod", pods.run(), kubelet.disrupted(now()))
+
+    pod = pods.run()
+    pods.end(pod, 0, kubelet.success())
+    status = team.until_phase("Succeeded")
+
+    assert status["run"]["attempt"] == 1
+    assert status["lastFailure"]["reason"] == "Interrupted"
+
+
+def test_suspending_takes_the_pod_away_and_resuming_gives_another(team: Team) -> None:
+    team.apply()
+    pods = Pods(team)
+    pods.run()
+    team.until_phase("Running")
+
+    team.apply(a_resource().with_(run={"suspend": True}))
+    team.until_phase("Suspended")
+    team.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")  # as the kubelet ends it
+    team.apply(a_resource())
+    pod = pods.run()
+    pods.end(pod, 0, kubelet.success())
+
+    team.until_phase("Succeeded")
+    assert len(team.jobs) == 1
+
+
+def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(team: Team) -> None:
+    team.apply(a_resource().with_(worker={"resources": {"limits": {"nvidia.com/gpu": 9}}}))
+
+    def told() -> bool:
+        conditions = {each["type"]: each for each in team.status.get("conditions", [])}
+        admitted = conditions.get("Admitted", {})
+        return admitted.get("reason") == "Unschedulable" and "nvidia.com/gpu" in admitted["message"]
+
+    wait_until(told, "the scheduler's words", seconds=30.0)
+
+
+def test_a_resource_that_is_deleted_takes_everything_along(team: Team) -> None:
+    team.apply()
+    Pods(team).run()
+    team.until_phase("Running")
+    before = team.written()
+
+    team.kubectl("delete", "mo", "digits")
+    team.kubectl("wait", "jobs", "--all", "--for=delete", "--timeout=30s")
+
+    assert team.written() == before
+
+
+def test_a_finished_resource_is_deleted_in_time(team: Team) -> None:
+    team.apply(a_resource().with_(run={"ttlSecondsAfterFinished": 1}))
+    pods = Pods(team)
+    pods.end(pods.run(), 0, kubelet.success())
+
+    team.kubectl("wait", "mo/digits", "--for=delete", "--timeout=30s")
+    assert team.written()["delete/modeloptimizations"] == 1
+
+
+def test_a_job_that_somebody_deletes_fails_its_run(team: Team) -> None:
+    team.apply()
+    Pods(team).run()
+    team.until_phase("Running")
+
+    team.kubectl("delete", "jobs", "--all")
+
+    status = team.until_phase("Failed")
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    assert ready["reason"] == "JobDeleted"
