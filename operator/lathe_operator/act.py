@@ -78,6 +78,7 @@ async def _do(action: Action, ref: Ref, cluster: Cluster) -> Version | None:
             return await cluster.patch_status(ref, seen, fields)
         case DeleteResource(uid):
             await cluster.delete_resource(ref, uid)
+            return Version(uid, None)
     return None
 
 

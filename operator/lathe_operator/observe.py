@@ -71,9 +71,10 @@ class OwnWrites:
 
 def _is_shown(written: Version, ref: Ref, view: View) -> bool:
     resource = view.resource(ref)
-    if resource is None or resource.uid == written.uid:
-        return resource is None or resource.version >= (written.version or 0)
-    job = next((job for job in view.jobs(resource.uid) if job.uid == written.uid), None)
+    if resource is None:
+        return True
+    jobs = {job.uid: job for job in view.jobs(resource.uid)}
+    shown = resource if resource.uid == written.uid else jobs.get(written.uid)
     if written.version is None:
-        return job is None or job.deleting
-    return job is not None and job.version >= written.version
+        return shown is None or shown.deleting
+    return shown is not None and shown.version >= written.version
