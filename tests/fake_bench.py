@@ -10,8 +10,10 @@ from lathe_api.v1alpha1.status import MetricStatus
 from lathe_steps.base import Artifact, Format, TensorSpec
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.errors import BadInput, InvalidSpec
+from lathe_steps.evidence import Curve
 from lathe_worker.bench import (
     ApplyStep,
+    Keep,
     Measure,
     OpenDatasets,
     Opened,
@@ -27,6 +29,7 @@ FILES = {
     Format.TORCH: ("model.safetensors", "architecture.json"),
     Format.ONNX: ("model.onnx",),
     Format.ENGINE: ("model.engine",),
+    Format.ARCHIVE: ("model.lathe",),
 }
 INPUTS = (TensorSpec("x", "float32", ("batch", 1, 8, 8)),)
 
@@ -37,6 +40,7 @@ class FakeBench:
 
     Attributes:
         applied: Names of the steps that ran.
+        resumed: What steps with checkpoints found of an earlier attempt.
         stops: What is raised at a step instead.
         ratio: Size and latency of every result over the input's.
         drop: By how much the quality of every result fell.
@@ -44,6 +48,7 @@ class FakeBench:
     """
 
     applied: list[str] = field(default_factory=list)
+    resumed: dict[str, str] = field(default_factory=dict)
     stops: Mapping[str, BaseException] = field(default_factory=dict)
     ratio: float = 0.5
     drop: float = 0.0
@@ -76,12 +81,17 @@ class FakeBench:
             self._samples[each.ref.name] = each.file.read_text()
             (each.scratch / "0.npy").write_bytes(b"")
 
-    def apply(self, request: ApplyStep, progress: Progress) -> Artifact:
+    def apply(self, request: ApplyStep, progress: Progress, keep: Keep) -> Artifact:
         progress(0.5, "half of it")
+        step = request.entry if isinstance(request.entry, BuildEngine) else request.entry.step
+        if step.checkpoints:
+            found = (request.resume / "half").read_text() if request.resume else ""
+            self.resumed[request.name] = found
+            (request.checkpoints / "half").write_text(f"{found}half of {request.name};")
+            keep(request.checkpoints)
         if stop := self.stops.get(request.name):
             raise stop
         self.applied.append(request.name)
-        step = request.entry if isinstance(request.entry, BuildEngine) else request.entry.step
         samples = [self._samples[name] for name in step.dataset_names()]
         went_in = (
             f"{request.artifact.main.read_text()} {step.model_dump_json()} {samples} "
@@ -89,7 +99,8 @@ class FakeBench:
         )
         progress(1.0, "all of it")
         content = hashlib.sha256(went_in.encode()).hexdigest()
-        return _written(request.out, step.writes, content, {"params": 100.0, "note": "a word"})
+        facts: dict[str, float | int | str] = {"params": 100.0, "note": "a word"}
+        return _written(request.out, step.gives(request.artifact.format), content, facts)
 
     def measure(self, request: Measure, progress: Progress) -> Measured:
         progress(1.0, "measured")
@@ -133,4 +144,5 @@ def _written(
 ) -> Artifact:
     for name in FILES[form]:
         (out / name).write_text(content)
-    return Artifact(form, out, FILES[form][:1], facts or {})
+    evidence = (Curve("loss", "batch", ((1.0, 2.0), (2.0, 1.0))),) if facts else ()
+    return Artifact(form, out, FILES[form][:1], facts or {}, evidence)

@@ -18,9 +18,12 @@ Progress = Callable[[float, str], None]
 ONE_CORE_SECOND = Limits(memory=2 * 1024**3, cpu=1, file=1024**2)
 
 
-def handle(request: str, progress: Progress) -> str:
+def handle(request: str, progress: Progress, saved: Callable[[Path], None]) -> str:
     """Do one of ACTS."""
     said: dict[str, Any] = json.loads(request)
+    if said["act"] == "save":
+        saved(Path(said["folder"]))
+        return "null"
     return json.dumps(ACTS[said["act"]](said, progress))
 
 
@@ -96,7 +99,8 @@ def where(_: dict[str, Any], __: Progress) -> object:
 
 def fork(said: dict[str, Any], progress: Progress) -> object:
     """Do another act in a process of its own, with limits."""
-    return json.loads(apart(lambda: handle(json.dumps(said["do"]), progress), ONE_CORE_SECOND))
+    do = json.dumps(said["do"])
+    return json.loads(apart(lambda: handle(do, progress, lambda _: None), ONE_CORE_SECOND))
 
 
 def eat(_: dict[str, Any], __: Progress) -> object:

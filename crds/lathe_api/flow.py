@@ -74,11 +74,12 @@ def formats_chain(spec: ModelOptimizationSpec) -> Iterator[Finding]:
 def _breaks(spec: ModelOptimizationSpec, chain: list[_Place]) -> Iterator[Finding]:
     have, giver = input_format(spec.model), "the model"
     for place in chain:
-        reads = place.entry.step.reads
-        export_is_added = place.own and (have, reads) == (Format.TORCH, Format.ONNX)
-        if reads is not have and not export_is_added:
-            yield Finding(place.spelled, f"reads {reads} but {giver} gives {have}{_cure(have)}")
-        have, giver = place.entry.step.writes, place.spelled
+        step = place.entry.step
+        export_is_added = place.own and (have, step.reads) == (Format.TORCH, Format.ONNX)
+        if not step.takes(have) and not export_is_added:
+            said = f"reads {step.reads} but {giver} gives {have}{_cure(have)}"
+            yield Finding(place.spelled, said)
+        have, giver = step.gives(have), place.spelled
 
 
 def _cure(have: Format) -> str:

@@ -94,12 +94,14 @@ def input_format(model: Model) -> Format:
 
 
 def _ends_in_torch(model: Model, steps: tuple[StepEntry, ...]) -> bool:
-    last = steps[-1].step.writes if steps else input_format(model)
-    return last is Format.TORCH
+    have = input_format(model)
+    for entry in steps:
+        have = entry.step.gives(have)
+    return have is Format.TORCH
 
 
 def _goes_on_in_torch(steps: tuple[StepEntry, ...]) -> bool:
-    return bool(steps) and steps[0].step.reads is Format.TORCH
+    return bool(steps) and steps[0].step.takes(Format.TORCH)
 
 
 def _planned(target: Target, *, torch: bool) -> PlannedTarget:
@@ -116,10 +118,14 @@ def _planned(target: Target, *, torch: bool) -> PlannedTarget:
 
 def _with_export(steps: tuple[StepEntry, ...]) -> tuple[StepEntry, ...]:
     """Put an export between the last torch step and what follows, unless there is one."""
-    if any(entry.step.writes is not entry.step.reads for entry in steps):
-        return steps
-    torch = [entry for entry in steps if entry.step.reads is Format.TORCH]
-    return (*torch, StepEntry(export=Export()), *steps[len(torch) :])
+    have = Format.TORCH
+    for i, entry in enumerate(steps):
+        if not entry.step.takes(have):
+            return (*steps[:i], StepEntry(export=Export()), *steps[i:])
+        have = entry.step.gives(have)
+        if have is not Format.TORCH:
+            return steps
+    return (*steps, StepEntry(export=Export()))
 
 
 def _named(steps: tuple[StepEntry, ...]) -> tuple[StepEntry, ...]:

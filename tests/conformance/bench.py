@@ -62,6 +62,7 @@ class BenchConformance:
             runtimes=(),
             seed=0,
             threads=1,
+            checkpoints=fresh(out.parent, f"{out.name}-checkpoints"),
         )
 
     def test_an_opened_model_lies_where_it_was_asked_for_and_says_its_inputs(
@@ -104,9 +105,11 @@ class BenchConformance:
     ) -> None:
         before = {file: file.read_bytes() for file in opened.artifact.path.rglob("*")}
 
-        artifact = bench.apply(self.request(opened, entry, fresh(tmp_path, "out")), lambda *_: None)
+        artifact = bench.apply(
+            self.request(opened, entry, fresh(tmp_path, "out")), lambda *_: None, lambda _: None
+        )
 
-        assert artifact.format is entry.step.writes
+        assert artifact.format is entry.step.gives(opened.artifact.format)
         assert artifact.path.is_relative_to(tmp_path / "out")
         assert artifact.main.is_file()
         assert before == {file: file.read_bytes() for file in opened.artifact.path.rglob("*")}
@@ -119,6 +122,7 @@ class BenchConformance:
         bench.apply(
             self.request(opened, entry, fresh(tmp_path, "out")),
             lambda share, _: shares.append(share),
+            lambda _: None,
         )
 
         assert all(0 <= share <= 1 for share in shares)
@@ -128,7 +132,9 @@ class BenchConformance:
         self, bench: Bench, opened: Opened, entry: StepEntry, tmp_path: Path
     ) -> None:
         made = [
-            bench.apply(self.request(opened, entry, fresh(tmp_path, name)), lambda *_: None)
+            bench.apply(
+                self.request(opened, entry, fresh(tmp_path, name)), lambda *_: None, lambda _: None
+            )
             for name in ("once", "twice")
         ]
 

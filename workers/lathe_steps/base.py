@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
+from lathe_steps.evidence import Evidence
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -77,6 +79,8 @@ class Format(StrEnum):
     TORCH = "Torch"
     ONNX = "ONNX"
     ENGINE = "Engine"
+    ARCHIVE = "Archive"
+    """Packed weights, for storage alone: `lathe unpack` gives back what was packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,14 @@ class Artifact:
         entry: Names of the files that a user loads, relative to `path`; the first is the main one
             (`model.safetensors`, `model.onnx`, or one engine per file).
         facts: What the step found out, for the report: numbers with their unit in the name.
+        evidence: What figures of the report are drawn from.
     """
 
     format: Format
     path: Path
     entry: tuple[str, ...]
     facts: Mapping[str, float | int | str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def main(self) -> Path:
@@ -165,6 +171,31 @@ class Runtime:
     isa: frozenset[str] = frozenset()
 
 
+class Checkpoints(Protocol):
+    """Where a step that takes long keeps how far it is, so that a killed one goes on there.
+
+    What is found again was saved by the same step with the same parameters, input, samples, seed
+    and versions; what the files are is the step's own business.
+    """
+
+    def latest(self) -> Path | None:
+        """The folder that was saved last; None at the first attempt. It may be changed."""
+
+    def save(self, write: Callable[[Path], None]) -> None:
+        """Let `write` fill an empty folder, and keep it instead of what was kept before."""
+
+
+class NoCheckpoints:
+    """Keeps nothing."""
+
+    def latest(self) -> Path | None:
+        """Nothing was kept."""
+        return None
+
+    def save(self, write: Callable[[Path], None]) -> None:
+        """Keep nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a step is given besides the artifact it changes.
@@ -179,6 +210,7 @@ class Context:
         seed: Makes training and sampling repeatable.
         threads: CPU threads that the run may use.
         progress: Called with the share done, 0 to 1, and a short message.
+        checkpoints: Keeps how far the step is, for steps that declare `checkpoints`.
     """
 
     out: Path
@@ -189,6 +221,7 @@ class Context:
     seed: int
     threads: int
     progress: Callable[[float, str], None]
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
 
 
 class Step(Parameters, ABC):
@@ -200,6 +233,16 @@ class Step(Parameters, ABC):
     """Whether it updates weights by gradient."""
     lowers: ClassVar[bool] = False
     """Whether its result depends on `Context.runtimes`; only then are they part of its key."""
+    checkpoints: ClassVar[bool] = False
+    """Whether it saves to `Context.checkpoints`."""
+
+    def takes(self, given: Format) -> bool:
+        """Whether it reads this format; a step that reads several overrides this."""
+        return given is self.reads
+
+    def gives(self, given: Format) -> Format:  # noqa: ARG002 - for steps that read several
+        """What it writes when it is given this format."""
+        return self.writes
 
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""

@@ -18,6 +18,7 @@ class Distill(Training, Step):
     reads: ClassVar = Format.TORCH
     writes: ClassVar = Format.TORCH
     trains: ClassVar = True
+    checkpoints: ClassVar = True
 
     teacher: Literal["Input"] = "Input"
     """The model to learn from: Input is the model as it was before the first step."""

@@ -12,6 +12,7 @@ class Finetune(Training, Step):
     reads: ClassVar = Format.TORCH
     writes: ClassVar = Format.TORCH
     trains: ClassVar = True
+    checkpoints: ClassVar = True
 
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""

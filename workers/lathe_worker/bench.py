@@ -16,6 +16,8 @@ from lathe_worker.measured import Measured
 
 Progress = Callable[[float, str], None]
 """Called with the share done, 0 to 1, and a short message."""
+Keep = Callable[[Path], None]
+"""Called with a folder that a step saved; it may take the folder away."""
 
 
 class Wanted(Parameters):
@@ -105,6 +107,10 @@ class ApplyStep(Parameters):
     """Makes training and sampling repeatable."""
     threads: int
     """CPU threads to use."""
+    checkpoints: Path
+    """An empty directory, for what the step saves meanwhile."""
+    resume: Path | None = None
+    """What an earlier attempt at the step saved last."""
 
 
 class Measure(Parameters):
@@ -153,8 +159,11 @@ class Bench(Protocol):
         """
         ...
 
-    def apply(self, request: ApplyStep, progress: Progress) -> Artifact:
-        """Run a step; the artifact lies below the request's `out`."""
+    def apply(self, request: ApplyStep, progress: Progress, keep: Keep) -> Artifact:
+        """Run a step.
+
+        The artifact lies below the request's `out`, what is kept meanwhile below `checkpoints`.
+        """
         ...
 
     def measure(self, request: Measure, progress: Progress) -> Measured:

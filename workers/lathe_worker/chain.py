@@ -11,6 +11,8 @@ from lathe_steps.export import Export
 
 BASELINE = "Input/export"
 """Makes what the results are compared with; no step of a user can have this name."""
+MEASURED = "Measured/export"
+"""Below a target's name: makes a graph of what was packed in torch, to measure it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class End:
 
     Attributes:
         target: Name of the target.
-        graph: The step that gives its last ONNX graph; None for the input model.
+        graph: The step that gives the last ONNX graph, which is what is measured; None for the
+            input model.
         final: The step that gives what is published; None for the input model.
         executed: Whether what is published can be run here.
     """
@@ -81,15 +84,63 @@ class Chain:
 def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
     """Lay out a plan for a machine whose CPU has these features."""
     runtimes = tuple(dict.fromkeys(_runtime(target, isa) for target in plan.targets))
-    measured = plan.evaluation is not None and input_format(plan.model) is Format.TORCH
-    baseline = [PlannedStep(BASELINE, "export", StepEntry(export=Export()), None, ())]
-    common = list(_in_line(plan.steps, None, runtimes))
-    steps, ends = [*(baseline if measured else []), *common], []
+    given = input_format(plan.model)
+    measured = plan.evaluation is not None and given is Format.TORCH
+    common = list(_in_line(plan.steps, _Stand(None, given), runtimes))
+    steps, ends = [*([_export(BASELINE, None)] if measured else []), *common], []
     for target in plan.targets:
-        own, end = _branch(target, common[-1].name if common else None, _runtime(target, isa))
-        steps += own
-        ends.append(end)
+        branch = _Branch(target, _runtime(target, isa), common, given)
+        steps += branch.steps
+        ends.append(branch.end)
     return Chain(tuple(steps), tuple(ends), BASELINE if measured else None)
+
+
+def _export(name: str, after: str | None) -> PlannedStep:
+    """An export that nobody asked for, for a model in torch that is to be measured."""
+    return PlannedStep(name, "export", StepEntry(export=Export()), after, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where a chain stands: after which step, and with what."""
+
+    after: str | None
+    format: Format
+
+
+class _Branch:
+    """A target's own steps, and where they end.
+
+    An archive is not run itself: what was packed is measured, and unpacking gives it back.
+    """
+
+    def __init__(
+        self, target: PlannedTarget, runtime: Runtime, common: list[PlannedStep], given: Format
+    ) -> None:
+        self._target = target
+        start = _stand(common, _Stand(None, given))
+        own = list(_in_line(target.steps, start, (runtime,), under=f"{target.name}/"))
+        end = _stand(own, start)
+        self.steps = own
+        if end.format is Format.ARCHIVE:
+            self.end = self._packed([*common, *own], given, end)
+        elif target.engine is not None:
+            self.end = self._built(target.engine, end, runtime)
+        else:
+            self.end = End(target.name, end.after, end.after, executed=True)
+
+    def _built(self, engine: BuildEngine, graph: _Stand, runtime: Runtime) -> End:
+        name = f"{self._target.name}/buildEngine"
+        self.steps.append(PlannedStep(name, "buildEngine", engine, graph.after, (runtime,)))
+        return End(self._target.name, graph.after, name, executed=False)
+
+    def _packed(self, line: list[PlannedStep], given: Format, archive: _Stand) -> End:
+        packed = _stand(line[:-1], _Stand(None, given))
+        graph = packed.after
+        if packed.format is Format.TORCH:
+            graph = f"{self._target.name}/{MEASURED}"
+            self.steps.append(_export(graph, packed.after))
+        return End(self._target.name, graph, archive.after, executed=True)
 
 
 def _runtime(target: PlannedTarget, isa: frozenset[str]) -> Runtime:
@@ -97,25 +148,17 @@ def _runtime(target: PlannedTarget, isa: frozenset[str]) -> Runtime:
     return Runtime(target.runtime, isa if target.runtime == "ONNXRuntime" else frozenset())
 
 
-def _branch(
-    target: PlannedTarget, after: str | None, runtime: Runtime
-) -> tuple[list[PlannedStep], End]:
-    """A target's own steps, and where they end."""
-    own = list(_in_line(target.steps, after, (runtime,), under=f"{target.name}/"))
-    graph = own[-1].name if own else after
-    if target.engine is None:
-        return own, End(target.name, graph, graph, executed=True)
-    name = f"{target.name}/buildEngine"
-    build = PlannedStep(name, "buildEngine", target.engine, graph, (runtime,))
-    return [*own, build], End(target.name, graph, name, executed=False)
+def _stand(line: list[PlannedStep], start: _Stand) -> _Stand:
+    """Where a chain stands after some steps."""
+    for planned in line:
+        start = _Stand(planned.name, planned.step.gives(start.format))
+    return start
 
 
 def _in_line(
-    entries: tuple[StepEntry, ...],
-    after: str | None,
-    runtimes: tuple[Runtime, ...],
-    under: str = "",
+    entries: tuple[StepEntry, ...], start: _Stand, runtimes: tuple[Runtime, ...], under: str = ""
 ) -> Iterator[PlannedStep]:
+    after = start.after
     for entry in entries:
         name = f"{under}{entry.name or entry.kind.lower()}"
         yield PlannedStep(name, entry.kind, entry, after, runtimes)

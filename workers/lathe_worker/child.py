@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
 
@@ -20,8 +21,10 @@ from lathe_worker.errors import classify
 from lathe_worker.wire import Line, Told, failure_of
 
 Progress = Callable[[float, str], None]
-Handler = Callable[[str, Progress], str]
-"""Gets a request as JSON, gives the answer as JSON."""
+Saved = Callable[[Path], None]
+Handler = Callable[[str, Progress, Saved], str]
+"""Gets a request as JSON, and whom to tell of progress and of checkpoints; gives the answer as
+JSON."""
 
 INTERVAL = 0.2
 """Least seconds between two lines of progress."""
@@ -45,7 +48,7 @@ def serve(handle: Handler) -> None:
         answers.flush()
 
     for request in _as_long_as_there_is_a_parent(requests):
-        send(_answer(handle, request, _throttled(send)))
+        send(_answer(handle, request, send))
 
 
 def _as_long_as_there_is_a_parent(requests: IO[str]) -> Iterator[str]:
@@ -66,9 +69,12 @@ def _as_long_as_there_is_a_parent(requests: IO[str]) -> Iterator[str]:
         yield queue.get()
 
 
-def _answer(handle: Handler, request: str, progress: Progress) -> Line:
+def _answer(handle: Handler, request: str, send: Callable[[Line], None]) -> Line:
+    def saved(folder: Path) -> None:
+        send(Line(saved=folder))
+
     try:
-        return Line(answer=handle(request, progress))
+        return Line(answer=handle(request, _throttled(send), saved))
     except Exception as error:  # whatever it was, the parent has to know
         log.debug("the request failed", exc_info=True)
         return Line(stopped=failure_of(classify(error)))

@@ -17,10 +17,12 @@ from lathe_api.v1alpha1.status import (
     TargetStatus,
 )
 from lathe_steps.base import Parameters
+from lathe_steps.evidence import Evidence
 from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.environment import Environment
 from lathe_worker.gates import Verdict
-from lathe_worker.records import Facts, FileRecord
+from lathe_worker.kept import FileRecord
+from lathe_worker.records import Facts
 from lathe_worker.stages import EVALUATE
 
 NAME = "manifest.json"
@@ -54,6 +56,8 @@ class ManifestStep(StepStatus):
     """Size of what it made."""
     facts: Facts
     """What it found out, in words and numbers."""
+    evidence: tuple[Evidence, ...] = ()
+    """What figures of the report are drawn from."""
 
     def status(self) -> StepStatus:
         """What users read about it."""

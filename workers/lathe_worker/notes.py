@@ -11,7 +11,7 @@ from lathe_api.v1alpha1.spec import Digest
 from lathe_steps.base import Parameters
 from lathe_worker.digests import Given, of_document
 from lathe_worker.fetch import Inputs, Listed, Listing
-from lathe_worker.records import FOLDER, Mode
+from lathe_worker.kept import FOLDER, Mode
 from lathe_worker.store import Store
 
 LIMIT = 64 * 1024

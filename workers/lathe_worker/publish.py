@@ -11,8 +11,8 @@ from lathe_api.v1alpha1.status import ArtifactStatus
 from lathe_steps.base import Artifact
 from lathe_steps.reasons import ExitCode
 from lathe_worker.digests import FOLDER_DIGITS, of_bytes
+from lathe_worker.kept import FileRecord
 from lathe_worker.manifest import LIMIT, NAME, Manifest
-from lathe_worker.records import FileRecord
 from lathe_worker.report import Report, render
 from lathe_worker.report.document import HTML_NAME, JSON_NAME
 from lathe_worker.store import Store

@@ -4,45 +4,27 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from lathe_api.v1alpha1.spec import Digest
 from lathe_steps.base import Artifact, Format, Parameters
-from lathe_steps.errors import BadInput
-from lathe_steps.reasons import Reason
+from lathe_steps.evidence import Evidence
 from lathe_worker import digests
-from lathe_worker.addresses import files_under, places
+from lathe_worker.addresses import files_under
 from lathe_worker.chain import PlannedStep
+from lathe_worker.checkpoints import Checkpoint
+from lathe_worker.kept import FOLDER, LIMIT, FileRecord, Mode, brought, sent
 from lathe_worker.newfile import digest_of
 from lathe_worker.store import Store
 
-FOLDER = ".steps/"
-"""Under the output's prefix: one folder per finished step, named by its key."""
 MARKER = "step.json"
 """The record itself. It is written last: where it is, the step's files are."""
-LIMIT = 1024 * 1024
-"""Most bytes of a record."""
-
-DAMAGED = frozenset({Reason.OBJECT_NOT_FOUND, Reason.DIGEST_MISMATCH, Reason.UNSAFE_OBJECT_NAME})
-"""Why a kept artifact is not the one of its record."""
 
 log = logging.getLogger(__name__)
 
-Mode = Literal["Off", "Read", "ReadWrite"]
 Facts = dict[str, float | int | str]
-
-
-class FileRecord(Parameters):
-    """One file of an artifact."""
-
-    name: Annotated[str, Field(min_length=1)]
-    """Relative to the artifact's folder."""
-    digest: Digest
-    """Of its content."""
-    bytes: int
-    """Its size."""
 
 
 class StepRecord(Parameters):
@@ -61,6 +43,8 @@ class StepRecord(Parameters):
     """Files that a user loads; the first is the main one."""
     facts: Facts
     """What the step found out."""
+    evidence: tuple[Evidence, ...] = ()
+    """What figures of the report are drawn from."""
     files: tuple[FileRecord, ...]
     """All files."""
     seconds: float
@@ -97,13 +81,15 @@ class Made:
 class Records:
     """The finished steps under one output's prefix."""
 
-    def __init__(
-        self, store: Store, output: str, mode: Literal["Off", "Read", "ReadWrite"]
-    ) -> None:
+    def __init__(self, store: Store, output: str, mode: Mode) -> None:
         """Look in, and write to, `output`, a prefix that ends in '/', as far as `mode` allows."""
         self._store = store
         self._prefix = f"{output}{FOLDER}"
         self._mode = mode
+
+    def checkpoint(self, key: str) -> Checkpoint:
+        """How far the step with this key is, kept beside what it will make."""
+        return Checkpoint(self._store, f"{self._prefix}{key}/", self._mode)
 
     def find(self, key: str) -> StepRecord | None:
         """Look for a finished step; what cannot be read as one is none."""
@@ -119,16 +105,10 @@ class Records:
 
     def restore(self, record: StepRecord, into: Path) -> Artifact | None:
         """Bring a finished step's files into a folder; None when they are not what was kept."""
-        try:
-            for file, path in zip(record.files, _places(record, into), strict=True):
-                uri = f"{self._prefix}{record.key}/{file.name}"
-                self._store.download(uri, path, expect=file.digest)
-        except BadInput as stopped:
-            if stopped.reason not in DAMAGED:
-                raise
-            log.warning("%s; step %s is run again", stopped.message, record.name)
+        if not brought(self._store, record.files, f"{self._prefix}{record.key}/", into):
+            log.warning("step %s is run again", record.name)
             return None
-        return Artifact(record.format, into, record.entry, record.facts)
+        return Artifact(record.format, into, record.entry, record.facts, record.evidence)
 
     def commit(self, planned: PlannedStep, key: str, made: Made) -> StepRecord:
         """Take note of a finished step, and keep its files if the mode says so.
@@ -142,6 +122,7 @@ class Records:
             format=made.artifact.format,
             entry=made.artifact.entry,
             facts=dict(made.artifact.facts),
+            evidence=made.artifact.evidence,
             files=self._keep(key, made.artifact.path),
             seconds=made.seconds,
             versions=dict(made.versions),
@@ -157,22 +138,9 @@ class Records:
                 FileRecord(name=name, digest=digest_of(path), bytes=path.stat().st_size)
                 for name, path in files_under(folder)
             )
-        kept = self._store.upload_all(folder, f"{self._prefix}{key}/")
-        return tuple(
-            FileRecord(
-                name=one.path.relative_to(folder).as_posix(),
-                digest=one.digest,
-                bytes=one.object.size,
-            )
-            for one in kept
-        )
+        return sent(self._store, folder, f"{self._prefix}{key}/")
 
 
 def _is_whole(record: StepRecord) -> bool:
     """Whether a record names what a user loads, and all of that is among its files."""
     return bool(record.entry) and {*record.entry} <= {file.name for file in record.files}
-
-
-def _places(record: StepRecord, into: Path) -> tuple[Path, ...]:
-    """Where the files of a record go, none of them outside of `into`."""
-    return places(into, [file.name for file in record.files])

@@ -76,13 +76,19 @@ class Child:
         self._ended = False
 
     def ask(
-        self, request: str, *, progress: Progress | None = None, timeout: float | None = None
+        self,
+        request: str,
+        *,
+        progress: Progress | None = None,
+        keep: Callable[[Path], None] | None = None,
+        timeout: float | None = None,
     ) -> str:
         """Send a request, one line of JSON, and wait for the answer, which is JSON too.
 
         Args:
             request: What to do.
             progress: Called with what the child says meanwhile.
+            keep: Called with each folder that the child says it saved.
             timeout: Seconds, after which the child is killed.
 
         Raises:
@@ -101,6 +107,8 @@ class Child:
             line = self._read(text)
             if line.progress and progress:
                 progress(line.progress.share, line.progress.message)
+            if line.saved and keep:
+                keep(line.saved)
             if line.stopped:
                 raise stopped_of(line.stopped)
             if line.answer is not None:

@@ -63,6 +63,7 @@ class Finished:
             digest=record.digest,
             bytes=record.bytes,
             facts=record.facts,
+            evidence=record.evidence,
         )
 
 
@@ -151,6 +152,10 @@ class Steps:
         """
         before = self.artifact(planned.after)
         self._meter.begin(planned.name)
+        checkpoint = self._records.checkpoint(self._key(planned))
+        resume = None
+        if planned.step.checkpoints:
+            resume = checkpoint.restore(self._workspace.fresh(f"resume-{planned.name}"))
         request = ApplyStep(
             name=planned.name,
             entry=planned.entry,
@@ -161,9 +166,11 @@ class Steps:
             runtimes=planned.runtimes,
             seed=self._ground.given.seed,
             threads=self._ground.threads,
+            checkpoints=self._workspace.fresh(f"checkpoints-{planned.name}"),
+            resume=resume,
         )
         start = time.monotonic()
-        artifact = self._bench.apply(request, self._meter.advance)
+        artifact = self._bench.apply(request, self._meter.advance, checkpoint.keep)
         made = Made(artifact, time.monotonic() - start, versions(planned.kind))
         record = self._records.commit(planned, self._key(planned), made)
         self._done[planned.name] = Finished(record, "Miss", artifact)

@@ -13,6 +13,7 @@ from lathe_steps.reasons import Reason
 from lathe_worker.apart import Died
 from lathe_worker.bench import (
     ApplyStep,
+    Keep,
     Measure,
     OpenDatasets,
     Opened,
@@ -75,9 +76,13 @@ class SubprocessBench:
             uris = ", ".join(each.ref.uri for each in request.datasets)
             raise crashed_on(error.returncode, uris, Reason.INVALID_DATASET) from None
 
-    def apply(self, request: ApplyStep, progress: Progress) -> Artifact:
+    def apply(self, request: ApplyStep, progress: Progress, keep: Keep) -> Artifact:
         """See `Bench.apply`."""
-        answer = self._ask(request, f"step {request.name}", progress)
+
+        def keep_below(folder: Path) -> None:
+            keep(_inside(request.checkpoints, folder))
+
+        answer = self._ask(request, f"step {request.name}", progress, keep_below)
         return _below(request.out, _trusted(_ARTIFACT.validate_json, answer))
 
     def measure(self, request: Measure, progress: Progress) -> Measured:
@@ -91,9 +96,11 @@ class SubprocessBench:
             self._child.kill()
             self._child = None
 
-    def _ask(self, request: Parameters, doing: str, progress: Progress) -> str:
+    def _ask(
+        self, request: Parameters, doing: str, progress: Progress, keep: Keep | None = None
+    ) -> str:
         try:
-            return self._started().ask(request.model_dump_json(), progress=progress)
+            return self._started().ask(request.model_dump_json(), progress=progress, keep=keep)
         except Died as error:
             raise died(error.returncode, doing) from None
 
@@ -124,8 +131,14 @@ def _trusted(validate: Callable[[str], T], answer: str) -> T:
 
 def _below(out: Path, artifact: Artifact) -> Artifact:
     """The artifact, if it is where it should be."""
-    inside = artifact.path.resolve().is_relative_to(out.resolve())
-    names = (artifact.path / name for name in artifact.entry)
-    if not (inside and artifact.entry and all(file.is_file() for file in names)):
+    names = (_inside(out, artifact.path) / name for name in artifact.entry)
+    if not (artifact.entry and all(file.is_file() for file in names)):
         raise Internal(f"the step left no artifact under {out}")
     return artifact
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    """The path, if it lies in the folder: a child that parses what is foreign may say anything."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Internal(f"the step speaks of {path}, which is not under {folder}")
+    return path

@@ -1,6 +1,7 @@
 """What a child process says to its parent: one JSON document per line."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from lathe_api.v1alpha1.status import Failure, Text
@@ -26,11 +27,13 @@ class Told(Parameters):
 
 
 class Line(Parameters):
-    """One line: any number with progress, then one with an answer, or with what stopped it."""
+    """One line: any number with progress or a checkpoint, then an answer, or what stopped it."""
 
-    exactly_one_of: ClassVar = ("progress", "answer", "stopped")
+    exactly_one_of: ClassVar = ("progress", "saved", "answer", "stopped")
 
     progress: Told | None = None
+    saved: Path | None = None
+    """A folder with how far the request is, for a later attempt at it."""
     answer: str | None = None
     """The answer as JSON."""
     stopped: Failure | None = None

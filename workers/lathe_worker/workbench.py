@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
@@ -20,6 +21,7 @@ from lathe_worker.evaluate import measure
 from lathe_worker.measured import Measured
 
 Progress = Callable[[float, str], None]
+Saved = Callable[[Path], None]
 
 PARSERS = {
     "ONNX": "lathe_steps.toolchains.graphs.untrusted",
@@ -41,12 +43,14 @@ class Workbench:
     def __init__(self) -> None:
         self._datasets: dict[str, ArrayDataset] = {}
 
-    def handle(self, request: str, progress: Progress) -> str:
+    def handle(self, request: str, progress: Progress, saved: Saved) -> str:
         """Carry out a request; both it and the answer are JSON."""
-        answer = self._do(_REQUEST.validate_json(request), progress)
+        answer = self._do(_REQUEST.validate_json(request), progress, saved)
         return _ANSWER.dump_json(answer).decode()
 
-    def _do(self, request: Request, progress: Progress) -> Opened | Artifact | Measured | None:
+    def _do(
+        self, request: Request, progress: Progress, saved: Saved
+    ) -> Opened | Artifact | Measured | None:
         match request:
             case Require():
                 require(request)
@@ -57,7 +61,7 @@ class Workbench:
                 self._open_datasets(request)
                 return None
             case ApplyStep():
-                return self._apply(request, progress)
+                return self._apply(request, progress, saved)
             case Measure():
                 return self._measure(request, progress)
 
@@ -70,7 +74,7 @@ class Workbench:
             seen = [it for name, it in self._datasets.items() if name != request.evaluated]
             require_apart(self._datasets[request.evaluated], seen)
 
-    def _apply(self, request: ApplyStep, progress: Progress) -> Artifact:
+    def _apply(self, request: ApplyStep, progress: Progress, saved: Saved) -> Artifact:
         step = request.entry if isinstance(request.entry, Step) else request.entry.step
         context = Context(
             out=request.out,
@@ -81,6 +85,7 @@ class Workbench:
             seed=request.seed,
             threads=request.threads,
             progress=progress,
+            checkpoints=Folders(request.checkpoints, request.resume, saved),
         )
         try:
             return _finite(step.apply(request.artifact, context))
@@ -97,6 +102,28 @@ class Workbench:
             threads=request.threads,
             progress=progress,
         )
+
+
+class Folders:
+    """Checkpoints as folders: each in one of its own, since the parent may still read the last."""
+
+    def __init__(self, root: Path, resume: Path | None, saved: Saved) -> None:
+        self._root = root
+        self._latest = resume
+        self._saved = saved
+        self._count = 0
+
+    def latest(self) -> Path | None:
+        """See `lathe_steps.base.Checkpoints.latest`."""
+        return self._latest
+
+    def save(self, write: Callable[[Path], None]) -> None:
+        """See `lathe_steps.base.Checkpoints.save`."""
+        self._count += 1
+        folder = self._root / str(self._count)
+        folder.mkdir()
+        write(folder)
+        self._saved(folder)
 
 
 def require(request: Require) -> None:

@@ -75,6 +75,6 @@ class TestSubprocessBench(BenchConformance):
         nowhere = tmp_path / "none"
 
         with pytest.raises(Internal) as stopped:
-            bench.apply(self.request(opened, entry, nowhere), lambda *_: None)
+            bench.apply(self.request(opened, entry, nowhere), lambda *_: None, lambda _: None)
 
         assert "\n" not in stopped.value.message

@@ -1,7 +1,7 @@
 """What a run does with its plan, whatever the toolchains are."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec, Transient
 from lathe_steps.reasons import ExitCode, Reason
-from lathe_worker.bench import ApplyStep
+from lathe_worker.bench import ApplyStep, Keep, Progress
 from tests.builders import ONNX_MODEL, ResourceBuilder
 from tests.fake_bench import FakeBench
 from tests.worker_runs import EVALUATION, STEPS, Yard, a_run
@@ -95,10 +95,10 @@ def test_the_workspace_holds_only_what_is_still_needed(yard: Yard) -> None:
     seen: dict[str, set[str]] = {}
 
     class Watching(FakeBench):
-        def apply(self, request: ApplyStep, progress: Callable[[float, str], None]) -> Artifact:
+        def apply(self, request: ApplyStep, progress: Progress, keep: Keep) -> Artifact:
             folders = [folder for folder in request.out.parent.iterdir() if folder.is_dir()]
             seen[request.name] = {f.name.partition("-")[2] for f in folders if any(f.iterdir())}
-            return super().apply(request, progress)
+            return super().apply(request, progress, keep)
 
     yard.run(bench=Watching())
 

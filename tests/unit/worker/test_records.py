@@ -10,8 +10,9 @@ from lathe_api.plan import plan_of
 from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import Internal
 from lathe_worker.chain import PlannedStep, chain_of
+from lathe_worker.kept import Mode
 from lathe_worker.local_store import LocalStore
-from lathe_worker.records import MARKER, Made, Mode, Records, StepRecord
+from lathe_worker.records import MARKER, Made, Records, StepRecord
 from tests.builders import PRUNE, a_resource
 
 KEY = "k" * 64

@@ -245,3 +245,11 @@ class TestApart:
 
     def test_its_answer_comes_back(self, steady: Child) -> None:
         assert ask(steady, "fork", do={"act": "echo", "n": 1}) == {"act": "echo", "n": 1}
+
+
+def test_what_a_child_saves_is_told_before_its_answer(steady: Child, tmp_path: Path) -> None:
+    kept: list[Path] = []
+
+    steady.ask(json.dumps({"act": "save", "folder": str(tmp_path)}), keep=kept.append)
+
+    assert kept == [tmp_path]

@@ -29,3 +29,12 @@ class Training(Parameters):
     """Cosine falls from the peak to zero after a warm-up over the first 5 % of the batches."""
     precision: Literal["FP32", "BF16"] = "FP32"
     """Arithmetic of the forward pass; weights and updates stay in 32 bits."""
+
+
+class Recovery(Training):
+    """Training within a step, after each pass: from the input model and from labels."""
+
+    temperature: Annotated[float, Field(gt=0, le=100)] = 4.0
+    """How much the input model's outputs are softened."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Weight of the input model's outputs against the labels; 0 needs no teacher, 1 no labels."""

@@ -4,11 +4,11 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 
-from lathe_api.plan import Plan, PlannedTarget
+from lathe_api.plan import Plan, PlannedTarget, input_format
 from lathe_api.v1alpha1.evaluation import Gate
 from lathe_api.v1alpha1.spec import DatasetRef, ModelOptimizationSpec
 from lathe_api.v1alpha1.steps import StepEntry
-from lathe_steps.base import Step
+from lathe_steps.base import Format, Step
 
 Rows = Iterator[tuple[str, ...]]
 
@@ -35,10 +35,13 @@ def sections(
     """
     yield "model", list(_model(plan))
     yield "data", [_dataset(plan, ref) for ref in plan.datasets] or [("none",)]
-    yield "steps", list(_steps(plan.steps, spec.steps)) or [("none",)]
+    given = input_format(plan.model)
+    yield "steps", list(_steps(plan.steps, spec.steps, given)) or [("none",)]
     asked = {target.name: target.steps for target in spec.targets}
+    for entry in plan.steps:
+        given = entry.step.gives(given)
     for target in plan.targets:
-        yield f"target {target.name}", list(_target(target, asked.get(target.name, ())))
+        yield f"target {target.name}", list(_target(target, asked.get(target.name, ()), given))
     yield "evaluation", list(_evaluation(plan))
     yield "results", list(_results(plan))
 
@@ -67,13 +70,14 @@ def _dataset(plan: Plan, ref: DatasetRef) -> tuple[str, ...]:
     return (ref.name, ref.uri, f"for {', '.join(users)}" if users else "not used")
 
 
-def _steps(planned: tuple[StepEntry, ...], asked: tuple[StepEntry, ...]) -> Rows:
-    given = [entry.step for entry in asked]
+def _steps(planned: tuple[StepEntry, ...], asked: tuple[StepEntry, ...], given: Format) -> Rows:
+    steps = [entry.step for entry in asked]
     for entry in planned:
-        added = entry.step not in given
+        added = entry.step not in steps
+        before, given = given, entry.step.gives(given)
         yield (
             entry.name or entry.kind,
-            f"{entry.step.reads} → {entry.step.writes}",
+            f"{before} → {given}",
             f"{entry.kind} {_parameters(entry.step)}{' (added: the targets read ONNX)' * added}",
         )
 
@@ -85,9 +89,9 @@ def _parameters(step: Step) -> str:
     return text.replace('"', "")
 
 
-def _target(target: PlannedTarget, asked: tuple[StepEntry, ...]) -> Rows:
+def _target(target: PlannedTarget, asked: tuple[StepEntry, ...], given: Format) -> Rows:
     yield ("runtime", target.runtime, f"on {target.gpu.product}" if target.gpu else "")
-    yield from _steps(target.steps, asked)
+    yield from _steps(target.steps, asked, given)
     if target.engine is not None:
         yield ("buildEngine", "ONNX → Engine", _parameters(target.engine))
 

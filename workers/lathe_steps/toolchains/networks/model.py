@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 from lathe_steps.base import Artifact, Format, TensorSpec
 from lathe_steps.errors import Internal
 from lathe_steps.toolchains.networks import architectures
+from lathe_steps.toolchains.networks.constraints import Constraints
 from lathe_steps.toolchains.networks.structure import (
     Blueprint,
     Edits,
@@ -36,6 +37,7 @@ class Network:
         args: The architecture's arguments.
         inputs: What it takes.
         origin: Its structure as the architecture builds it, before anything was changed.
+        constraints: What training has to keep of its weights.
     """
 
     module: nn.Module
@@ -43,6 +45,7 @@ class Network:
     args: Mapping[str, Any]
     inputs: tuple[TensorSpec, ...]
     origin: Blueprint
+    constraints: Constraints = field(default_factory=Constraints)
 
     @property
     def parameters(self) -> int:
@@ -76,7 +79,8 @@ def load(artifact: Artifact) -> Network:
     if odd := tensors.keys() ^ network.module.state_dict().keys():
         raise Internal(f"{WEIGHTS}: {min(odd)} is in the file or in the architecture, not in both")
     fill(network.module, tensors)
-    return network
+    kept = {name: tuple(names) for name, names in document.get("constraints", {}).items()}
+    return replace(network, constraints=Constraints(**kept))
 
 
 def fill(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -100,6 +104,7 @@ def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
         "args": dict(network.args),
         "inputs": [asdict(spec) for spec in network.inputs],
         "edits": asdict(edits),
+        "constraints": asdict(network.constraints),
     }
     (out / ARCHITECTURE).write_text(json.dumps(document, indent=1))
     save_file(_separate(network.module.state_dict()), out / WEIGHTS)

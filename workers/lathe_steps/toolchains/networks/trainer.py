@@ -11,6 +11,7 @@ from torch import nn
 from lathe_steps.base import Batch, Dataset
 from lathe_steps.errors import Internal
 from lathe_steps.toolchains.networks import calls, samples, unused
+from lathe_steps.toolchains.networks.constraints import Hold
 from lathe_steps.toolchains.networks.model import Network
 from lathe_steps.toolchains.training import Training
 
@@ -95,6 +96,7 @@ def train(network: Network, course: Course, loss: Loss) -> dict[str, float | int
 
 def _updates(network: Network, course: Course, loss: Loss, device: torch.device) -> list[float]:
     optimizer = _optimizer(network.module, course.settings)
+    hold = Hold(network.module, network.constraints)
     low = course.settings.precision == "BF16"
     total, losses = course.updates, []
     for done, batch in enumerate(course.batches()):
@@ -106,8 +108,10 @@ def _updates(network: Network, course: Course, loss: Loss, device: torch.device)
             value = loss(scores.float(), inputs, batch)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
+        hold.gradients()
         _decay(optimizer, course.settings)
         optimizer.step()
+        hold.weights()
         losses.append(_finite(value.item(), done, course))
         if done * 100 // total != (done + 1) * 100 // total:
             course.progress((done + 1) / total, f"batch {done + 1}/{total}, loss {losses[-1]:.3f}")
