@@ -4,6 +4,15 @@ from lathe_api.v1alpha1.status import MetricStatus, Word
 from lathe_steps.base import Parameters
 
 
+class Waypoint(Parameters):
+    """What a step had made of the model, on the way to a target."""
+
+    step: Word
+    """The step, as status calls it."""
+    metrics: tuple[MetricStatus, ...] = ()
+    """Each beside the input model's; `target` is the step."""
+
+
 class Measured(Parameters):
     """Every metric on every target, each beside the input model's on the same samples."""
 
@@ -13,6 +22,8 @@ class Measured(Parameters):
     """How many samples it has."""
     metrics: tuple[MetricStatus, ...] = ()
     """By target, then in the order of the evaluation; without those that could not be measured."""
+    path: tuple[Waypoint, ...] = ()
+    """The same after each step, for those after which it was measured; in the plan's order."""
     threads: int
     """CPU threads of every call."""
     load: float | None = None
