@@ -92,6 +92,22 @@ REFUSED: dict[str, ResourceBuilder] = {
     "a ratio of a quality": _gate(metric="Top1", maxRatio=0.9),
     "a speedup of a size": _gate(metric="SizeBytes", minSpeedup=2),
     "a metric that does not exist": _gate(metric="Top2", maxDrop=0.1),
+    "a relative drop of an error": _gate(metric="MAE", maxRelativeDrop=0.1),
+    "a drop of an error": _gate(metric="MAE", maxDrop=0.1),
+    "a rise of a share": _gate(metric="F1", maxRise=0.1),
+    "a speedup of a count": _gate(metric="MACs", minSpeedup=2),
+    "a ratio of speeds, of which more is better": _gate(metric="Throughput", maxRatio=2),
+    "a least size": _gate(metric="PeakMemory", min=1),
+    "a largest quality": _gate(metric="R2", max=0.9),
+    "confidence in an absolute bound, which has no interval": _gate(
+        metric="Top1", min=0.9, confidence="UpperBound"
+    ),
+    "timing with no CPU": a_resource().with_(
+        evaluation={"dataset": "val", "latency": {"threads": 0}}
+    ),
+    "timing so few calls that no median is sure": a_resource().with_(
+        evaluation={"dataset": "val", "latency": {"minCalls": 5}}
+    ),
     "no kind of credentials": _credentials({}),
     "two kinds of credentials": _credentials({"anonymous": {}, "serviceAccount": {}}),
     "a Secret of another namespace": _credentials({"secretRef": {"name": "a", "namespace": "b"}}),
