@@ -165,10 +165,13 @@ class Runtime:
     Attributes:
         name: ONNXRuntime, TensorRT or TensorRTRTX.
         isa: Feature flags of the CPU that matter to kernels (avx2, avx512_vnni, avx_vnni…).
+        pinned: Whether the user says that it runs on no CPU without these; else they are those of
+            the machine that does the work.
     """
 
     name: str
     isa: frozenset[str] = frozenset()
+    pinned: bool = False
 
 
 class Checkpoints(Protocol):
