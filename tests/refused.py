@@ -83,6 +83,9 @@ REFUSED: dict[str, ResourceBuilder] = {
     "compute capabilities of a builder that asks its GPU": a_resource().targets(
         target("a", "TensorRT", tensorrt={"computeCapabilities": ["8.9"]})
     ),
+    "a CPU for an engine": a_resource().targets(target("a", "TensorRTRTX", cpu={"isa": ["avx2"]})),
+    "a CPU without any feature": a_resource().targets(target("a", cpu={"isa": []})),
+    "a feature that kernels do not know": a_resource().targets(target("a", cpu={"isa": ["mmx"]})),
     "a compute capability in words": _rtx(computeCapabilities=["sm89"]),
     "an optimization level that does not exist": _rtx(optimizationLevel=6),
     "a profile without max": _rtx(profiles=[{"x": {"min": [1], "opt": [1]}}]),

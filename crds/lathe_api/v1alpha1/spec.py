@@ -94,6 +94,32 @@ class GPU(Parameters):
     """Value of the node label nvidia.com/gpu.product."""
 
 
+Feature = Literal[
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
+]
+"""A feature of a CPU that kernels choose by, as /proc/cpuinfo spells it."""
+
+
+class CPU(Parameters):
+    """The CPU that a target runs on."""
+
+    isa: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=16)]
+    """Features that it has, as /proc/cpuinfo spells them. Graphs are lowered to them, and the work
+    is done on a node with the labels feature.node.kubernetes.io/cpu-cpuid.* of all of them."""
+
+
 class Target(Parameters):
     """One set of artifacts: what a runtime loads, on the hardware that it is for."""
 
@@ -119,6 +145,11 @@ class Target(Parameters):
                 or not it.tensorrt.compute_capabilities
             ),
         ),
+        Rule(
+            "self.runtime == 'ONNXRuntime' || !has(self.cpu)",
+            "cpu is for the runtime ONNXRuntime",
+            lambda it: it.runtime == "ONNXRuntime" or it.cpu is None,
+        ),
     )
 
     name: Name
@@ -128,6 +159,8 @@ class Target(Parameters):
     engines on the GPU that they are for."""
     gpu: GPU | None = None
     """Where a TensorRT engine is built."""
+    cpu: CPU | None = None
+    """What ONNX Runtime runs it on; without it, a CPU like the worker's."""
     steps: Annotated[tuple[StepEntry, ...], Field(max_length=16)] = ()
     """Steps that only this target needs, after the common ones."""
     tensorrt: BuildEngine | None = None
