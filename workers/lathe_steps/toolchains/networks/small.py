@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from lathe_steps.toolchains.networks.attention import Attention
+
 
 class SmallCNN(nn.Module):
     """A residual convolutional network for small images: three stages, four residual blocks.
@@ -127,31 +129,3 @@ class _EncoderLayer(nn.Module):
         x = x + self.attention(self.attention_norm(x))
         summed: torch.Tensor = x + self.narrow(self.gelu(self.widen(self.norm(x))))
         return summed
-
-
-class Attention(nn.Module):
-    """Self-attention over (batch, sequence, dim), with any number of heads (Vaswani et al., 2017).
-
-    Attributes:
-        heads: How many heads there are.
-        head_dim: Channels of each; `heads * head_dim` need not be `dim`.
-    """
-
-    def __init__(self, dim: int, heads: int, head_dim: int) -> None:
-        super().__init__()
-        self.heads, self.head_dim = heads, head_dim
-        self.query = nn.Linear(dim, heads * head_dim)
-        self.key = nn.Linear(dim, heads * head_dim)
-        self.value = nn.Linear(dim, heads * head_dim)
-        self.output = nn.Linear(heads * head_dim, dim)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The same shape."""
-        query, key, value = (
-            layer(x).unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
-            for layer in (self.query, self.key, self.value)
-        )
-        likeness = (query * self.head_dim**-0.5) @ key.transpose(2, 3)
-        attended = torch.softmax(likeness, dim=-1) @ value
-        mixed: torch.Tensor = self.output(attended.transpose(1, 2).flatten(2))
-        return mixed
