@@ -1,6 +1,6 @@
 """What users ask for: the spec of a ModelOptimization."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,7 @@ from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.running import RunPolicy, Scheduling, Worker
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_api.v1alpha1.storage import S3URI, Storage
+from lathe_steps.architecture import Architecture
 from lathe_steps.base import Parameters, Rule
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.words import Name, TensorName
@@ -30,15 +31,6 @@ class Input(Parameters):
     """Type of its elements."""
     shape: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
     """A size per axis; a word instead of a number is a dynamic axis, and names it."""
-
-
-class Architecture(Parameters):
-    """The code of a torch model, by a name from a registry: never code itself."""
-
-    ref: Annotated[str, Field(max_length=127, pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
-    """Name in the registry, such as torchvision.resnet18."""
-    args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
-    """Arguments of the architecture, such as num_classes."""
 
 
 class Model(Parameters):

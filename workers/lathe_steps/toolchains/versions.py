@@ -12,6 +12,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
+    "quantizeAware": (*_TORCH, "numpy"),
     "export": (*_TORCH, *_GRAPH, "onnxscript", "onnx-ir"),
     "simplify": (*_GRAPH, "onnxslim"),
     "quantize": _GRAPH,
