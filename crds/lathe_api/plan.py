@@ -4,10 +4,10 @@ import hashlib
 import json
 from typing import Literal
 
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.spec import (
     GPU,
-    DatasetRef,
     Model,
     ModelOptimizationSpec,
     Output,
