@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.running import RunPolicy, Scheduling, Worker
 from lathe_api.v1alpha1.steps import StepEntry
@@ -60,23 +61,6 @@ class Model(Parameters):
     """What the model takes; for ONNX it is read from the file."""
     digest: Digest | None = None
     """Refuse to start from other bytes than these. The digest is in every manifest."""
-
-
-class DatasetRef(Parameters):
-    """Samples for training, calibration or evaluation."""
-
-    name: Name
-    """By which steps and evaluation refer to it."""
-    uri: S3URI
-    """The object that holds it."""
-    format: Literal["NPZ"]
-    """NPZ: named numpy arrays whose first axis is the sample."""
-    inputs: Annotated[dict[TensorName, TensorName], Field(max_length=16)] = Field(
-        default_factory=dict
-    )
-    """Array of each model input; an input without an entry is an array of its own name."""
-    labels: TensorName | None = None
-    """Array of integer class labels."""
 
 
 class GPU(Parameters):
