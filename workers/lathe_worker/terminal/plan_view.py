@@ -110,7 +110,7 @@ def _evaluation(plan: Plan) -> Rows:
 
 
 def _bound(gate: Gate) -> str:
-    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_none=True)
+    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_defaults=True)
     return ", ".join(f"{name} {value}" for name, value in bound.items())
 
 
