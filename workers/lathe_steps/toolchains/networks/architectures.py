@@ -18,7 +18,11 @@ ENTRY_POINTS = "lathe.architectures"
 
 Builder = Callable[..., nn.Module]
 
-_OWN: Mapping[str, Builder] = {"lathe.small_cnn": small.SmallCNN, "lathe.mlp": small.MLP}
+_OWN: Mapping[str, Builder] = {
+    "lathe.small_cnn": small.SmallCNN,
+    "lathe.small_encoder": small.SmallEncoder,
+    "lathe.mlp": small.MLP,
+}
 _TORCHVISION = "torchvision."
 _ABOUT_WEIGHTS = ("weights", "pretrained", "weights_backbone", "progress")
 """Arguments by which torchvision's builders download weights; weights come from model.uri."""

@@ -74,7 +74,10 @@ def load(artifact: Artifact) -> Network:
     document = json.loads((artifact.path / ARCHITECTURE).read_text())
     network = fresh(document["ref"], document["args"], read_inputs(artifact.path))
     edits = document["edits"]
-    edit(network.module, Edits(tuple(edits["identity"]), edits["sizes"]))
+    edit(
+        network.module,
+        Edits(tuple(edits["identity"]), edits["sizes"], edits.get("replaced", {})),
+    )
     tensors = load_file(artifact.path / WEIGHTS)
     fit(network.module, tensors)
     if odd := tensors.keys() ^ network.module.state_dict().keys():
