@@ -8,7 +8,10 @@ _TORCH = ("torch", "torchvision", "safetensors")
 _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
-    "prune": (*_TORCH, "torch-pruning"),
+    "prune": (*_TORCH, *_GRAPH, "torch-pruning", "onnxscript", "onnx-ir"),
+    "sensitivity": (*_TORCH, *_GRAPH, "torch-pruning"),
+    "factorize": (*_TORCH, *_GRAPH),
+    "replaceHead": _TORCH,
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lathe_steps.base import Artifact, Format, TensorSpec
-from lathe_steps.errors import Internal
+from lathe_steps.errors import Internal, InvalidSpec
+from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains.networks import architectures
 from lathe_steps.toolchains.networks.constraints import Constraints
 from lathe_steps.toolchains.networks.structure import (
@@ -93,14 +94,22 @@ def fill(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
     module.load_state_dict(state, strict=True)
 
 
-def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
+def save(
+    network: Network, out: Path, facts: Facts | None = None, evidence: tuple[Evidence, ...] = ()
+) -> Artifact:
     """Write a network as an artifact.
 
     Args:
         network: The model.
         out: An existing directory.
         facts: What the step found out; the count of weights is added.
+        evidence: What the report's figures are drawn from.
+
+    Raises:
+        InvalidSpec: When weights are gone that a step before wanted kept as they are.
+        Internal: UnsupportedModel, when the network holds a module that cannot be stored.
     """
+    _check_constraints(network)
     edits = difference(network.origin, network.module)
     document = {
         "ref": network.ref,
@@ -112,7 +121,17 @@ def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
     (out / ARCHITECTURE).write_text(json.dumps(document, indent=1))
     save_file(_separate(network.module.state_dict()), out / WEIGHTS)
     known = {"params": network.parameters, **(facts or {})}
-    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known)
+    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known, evidence)
+
+
+def _check_constraints(network: Network) -> None:
+    held = {name for name, _ in network.module.named_parameters(remove_duplicate=False)}
+    kept = network.constraints
+    if gone := sorted({*kept.zeros, *kept.shared} - held):
+        raise InvalidSpec(
+            f"{gone[0]}: a step before made it sparse or clustered, and this one takes it away; "
+            "put this step before that one"
+        )
 
 
 def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
