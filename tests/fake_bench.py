@@ -78,7 +78,8 @@ class FakeBench:
 
     def open_datasets(self, request: OpenDatasets) -> None:
         for each in request.datasets:
-            self._samples[each.ref.name] = each.file.read_text()
+            files = sorted(each.file.rglob("*")) if each.file.is_dir() else [each.file]
+            self._samples[each.ref.name] = "".join(file.read_text() for file in files)
             (each.scratch / "0.npy").write_bytes(b"")
 
     def apply(self, request: ApplyStep, progress: Progress, keep: Keep) -> Artifact:

@@ -120,8 +120,10 @@ class Prune(Step):
 
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""
-        uses = (self.data, self.recovery, self.accuracy)
-        return tuple(dict.fromkeys(use.dataset for use in uses if use is not None))
+        names = [use.dataset for use in (self.data, self.accuracy) if use is not None]
+        if self.recovery is not None:
+            names += self.recovery.dataset_names()
+        return tuple(dict.fromkeys(names))
 
     def labelled_dataset(self) -> str | None:
         """Name of the data set that the step needs labels of."""

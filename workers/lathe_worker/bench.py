@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
-from lathe_api.v1alpha1.spec import DatasetRef
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.base import Artifact, Parameters, Runtime, TensorSpec
 from lathe_steps.build_engine import BuildEngine
@@ -68,7 +68,7 @@ class DatasetFile(Parameters):
     ref: DatasetRef
     """How it is to be read."""
     file: Path
-    """Where it is."""
+    """Where it is: the file, or the directory with what its prefix holds."""
     scratch: Path
     """An empty directory for what is unpacked."""
 

@@ -1,7 +1,7 @@
 """The plan as a tree of steps: what is made from what, and where each target ends."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lathe_api.plan import Plan, PlannedTarget, input_format
 from lathe_api.v1alpha1.steps import StepEntry
@@ -90,8 +90,9 @@ def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
     steps, ends = [*([_export(BASELINE, None)] if measured else []), *common], []
     for target in plan.targets:
         branch = _Branch(target, _runtime(target, isa), common, given)
+        runs_here = target.cpu is None or isa.issuperset(target.cpu.isa)
         steps += branch.steps
-        ends.append(branch.end)
+        ends.append(replace(branch.end, executed=branch.end.executed and runs_here))
     return Chain(tuple(steps), tuple(ends), BASELINE if measured else None)
 
 
@@ -145,6 +146,8 @@ class _Branch:
 
 def _runtime(target: PlannedTarget, isa: frozenset[str]) -> Runtime:
     """What a target runs on; the features of this CPU do not matter to a GPU's engine."""
+    if target.cpu is not None:
+        return Runtime(target.runtime, frozenset(target.cpu.isa), pinned=True)
     return Runtime(target.runtime, isa if target.runtime == "ONNXRuntime" else frozenset())
 
 

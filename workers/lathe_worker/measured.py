@@ -13,6 +13,21 @@ class Waypoint(Parameters):
     """Each beside the input model's; `target` is the step."""
 
 
+class Timing(Parameters):
+    """How calls were timed, and what the machine did meanwhile."""
+
+    threads: int
+    """CPU threads of every call."""
+    batch: int
+    """Samples of every call."""
+    cpus: tuple[int, ...] = ()
+    """CPUs that the calls were kept on; none where the system cannot do that."""
+    waited: float
+    """Wall time of all timed calls over their CPU time. Well above 1, calls waited for a CPU."""
+    busy: bool
+    """Whether others wanted the CPUs too, so that the wall's clock is not to be trusted."""
+
+
 class Measured(Parameters):
     """Every metric on every target, each beside the input model's on the same samples."""
 
@@ -26,6 +41,8 @@ class Measured(Parameters):
     """The same after each step, for those after which it was measured; in the plan's order."""
     threads: int
     """CPU threads of every call."""
+    timing: Timing | None = None
+    """How calls were timed; None when none were."""
     load: float | None = None
     """Load average of the machine over its CPUs before times were taken; above 1 the machine was
     busy with other things."""

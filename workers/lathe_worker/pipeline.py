@@ -40,6 +40,7 @@ from lathe_worker.workspace import Workspace, workspace
 log = logging.getLogger(__name__)
 
 NOT_EXECUTED = "built here but not run here: quality is that of the graph it was built from"
+OTHER_CPU = "made for another CPU than this one: its latency was not measured"
 
 OpenBench = Callable[[WorkerSettings, Path], Bench]
 
@@ -222,6 +223,12 @@ def is_rejected(plan: Plan, verdict: Verdict) -> bool:
     return wanted and not verdict.passed
 
 
+def _about(target: PlannedTarget, end: End) -> str:
+    if end.executed:
+        return ""
+    return OTHER_CPU if target.engine is None else NOT_EXECUTED
+
+
 def target_of(target: PlannedTarget, end: End, final: Artifact) -> TargetStatus:
     """What users read about a target."""
     facts = {name: str(fact) for name, fact in final.facts.items()}
@@ -229,7 +236,7 @@ def target_of(target: PlannedTarget, end: End, final: Artifact) -> TargetStatus:
         name=target.name,
         state="Succeeded",
         executed=end.executed,
-        message="" if end.executed else NOT_EXECUTED,
+        message=_about(target, end),
         gpu_product=target.gpu.product if target.gpu else None,
         compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),

@@ -11,6 +11,7 @@ from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
+from lathe_steps.quantize_aware import QuantizeAware
 from lathe_steps.replace_head import ReplaceHead
 from lathe_steps.sensitivity import Sensitivity
 from lathe_steps.simplify import Simplify
@@ -23,6 +24,7 @@ KINDS = (
     "replace_head",
     "distill",
     "finetune",
+    "quantize_aware",
     "fuse",
     "export",
     "simplify",
@@ -44,6 +46,7 @@ class StepEntry(Parameters):
     replace_head: ReplaceHead | None = None
     distill: Distill | None = None
     finetune: Finetune | None = None
+    quantize_aware: QuantizeAware | None = None
     fuse: Fuse | None = None
     export: Export | None = None
     simplify: Simplify | None = None

@@ -84,3 +84,22 @@ def test_common_steps_are_for_all_runtimes_and_a_targets_own_for_its_own() -> No
         "rtx/simplify": (rtx,),
         "rtx/buildEngine": (rtx,),
     }
+
+
+def test_a_graph_for_a_cpu_that_the_user_names_is_lowered_to_it_and_not_timed_on_another() -> None:
+    resource = a_resource().targets(
+        target("old", "ONNXRuntime", QUANTIZE, cpu={"isa": ["amx_int8"]})
+    )
+
+    chain = laid_out(resource)
+
+    assert chain.steps[-1].runtimes == (
+        Runtime("ONNXRuntime", frozenset({"amx_int8"}), pinned=True),
+    )
+    assert [end.executed for end in chain.ends] == [False]
+
+
+def test_a_graph_for_a_cpu_whose_features_this_one_has_is_timed_here() -> None:
+    resource = a_resource().targets(target("cpu", "ONNXRuntime", cpu={"isa": sorted(ISA)[:1]}))
+
+    assert [end.executed for end in laid_out(resource).ends] == [True]

@@ -11,9 +11,9 @@ from lathe_api.v1alpha1.status import MetricStatus
 from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_worker.datasets import ArrayDataset
 from lathe_worker.evaluate import Candidate, measure
 from lathe_worker.measured import Measured
+from tests.step_runs import Samples
 
 pytestmark = pytest.mark.toolchain
 
@@ -54,17 +54,17 @@ def linear(folder: Path, weights: np.ndarray, *, batch: int | str = "n", axes: i
 RIGHT = np.eye(CLASSES)
 
 
-def dataset(*, labels: bool = True, axes: int = 1) -> ArrayDataset:
+def dataset(*, labels: bool = True, axes: int = 1) -> Samples:
     """Samples whose class is where their one is; the label says so."""
     classes = np.arange(SAMPLES) % CLASSES
     samples = np.eye(CLASSES, dtype=np.float32)[classes]
     if axes > 1:
         samples = np.repeat(samples[:, None], 3, axis=1)
-    return ArrayDataset("val", {"x": samples}, {"x": "float32"}, classes if labels else None)
+    return Samples("val", {"x": samples}, classes if labels else None)
 
 
 def compared(
-    baseline: Artifact, result: Artifact, data: ArrayDataset | None = None, **evaluation: Any
+    baseline: Artifact, result: Artifact, data: Samples | None = None, **evaluation: Any
 ) -> Measured:
     return measure(
         Evaluation(**{"dataset": "val", **evaluation}),
@@ -205,7 +205,7 @@ REFUSED = {
     "an output that the model does not have": (InvalidSpec, {"output": "logits"}),
     "labels of classes that the model does not have": (
         BadInput,
-        {"data": ArrayDataset("val", dataset().inputs, {"x": "float32"}, np.arange(SAMPLES))},
+        {"data": Samples("val", dataset().inputs, np.arange(SAMPLES))},
     ),
     "no labels": (BadInput, {"data": dataset(labels=False)}),
 }

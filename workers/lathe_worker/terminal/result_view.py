@@ -9,7 +9,7 @@ from rich.text import Text
 from lathe_api.v1alpha1.status import MetricStatus
 from lathe_worker.gates import GateResult
 from lathe_worker.manifest import Manifest
-from lathe_worker.report import words
+from lathe_worker.report import metrics, words
 
 Locate = Callable[[str], str]
 """From an s3:// address to what the user finds it by."""
@@ -47,8 +47,8 @@ def _metrics(manifest: Manifest) -> RenderableType:
 
 
 def _cells(metric: MetricStatus) -> tuple[str, ...]:
-    before, after = (words.value(metric.name, each) for each in (metric.input, metric.output))
-    return (metric.name, before, after, words.effect(metric), words.interval(metric))
+    before, after = (metrics.value(metric.name, each) for each in (metric.input, metric.output))
+    return (metric.name, before, after, metrics.effect(metric), metrics.interval(metric))
 
 
 def _gate(result: GateResult) -> Text:
