@@ -9,7 +9,10 @@ _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
     "datasets": ("numpy", "pillow", "pyarrow"),
-    "prune": (*_TORCH, "torch-pruning"),
+    "prune": (*_TORCH, *_GRAPH, "torch-pruning", "onnxscript", "onnx-ir"),
+    "sensitivity": (*_TORCH, *_GRAPH, "torch-pruning"),
+    "factorize": (*_TORCH, *_GRAPH),
+    "replaceHead": _TORCH,
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
