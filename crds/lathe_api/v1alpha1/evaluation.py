@@ -185,6 +185,8 @@ class Evaluation(Parameters):
     """What is measured after each step, on up to 2,000 samples, for the report's path from the
     input model to the result. Full: sizes, the first quality metric and LatencyP50. Quality: the
     same without times. Skip: nothing; models that are expensive to run or to export need not be."""
-    on_failure: Literal["Fail", "Warn"] = "Fail"
+    on_failure: Literal["Fail", "Warn", "Rollback"] = "Fail"
     """Fail keeps the artifacts under rejected/ and ends the run as Failed; Warn publishes all the
-    same, and says so."""
+    same, and says so. Rollback publishes instead, for each target that failed, the ONNX graph of
+    the newest of its steps that passes every gate, and says which; where there is none, and for
+    engines and archives, it is as Fail."""
