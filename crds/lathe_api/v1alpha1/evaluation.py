@@ -39,7 +39,8 @@ class Metric(StrEnum):
     """Multiplications with an addition of one call with one sample, in convolutions, matrix
     products and recurrent layers."""
     PEAK_MEMORY = "PeakMemory"
-    """Bytes that loading the model and one call add to a process, at most at a time."""
+    """Bytes that loading the model and one call add to a process, at most at a time; the ten
+    megabytes that ONNX Runtime takes for itself count."""
     LATENCY_P50 = "LatencyP50"
     """Median time of one call, in milliseconds."""
     LATENCY_P95 = "LatencyP95"
