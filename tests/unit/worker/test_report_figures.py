@@ -11,6 +11,7 @@ from lathe_api.v1alpha1.evaluation import Metric
 from lathe_steps.evidence import Candidate, Candidates, Curve, LayerEffect, Sensitivity
 from lathe_worker.report import Report, render
 from lathe_worker.report.candidates import drawn
+from lathe_worker.report.curves import running_median
 from lathe_worker.report.scales import Scale
 from lathe_worker.report.stops import stops
 from lathe_worker.report.trades import front
@@ -145,6 +146,25 @@ class TestCurves:
         assert page.count("polyline") == 2
         assert "loss by batch: from 2 to 0.5, between 0.5 and 2" in page.labels
         assert "Top1 on val by epoch: from 50.0% to 75.0%, between 50.0% and 75.0%" in page.labels
+
+    def test_single_batches_that_jump_do_not_hide_the_trend(self) -> None:
+        jumping = [(float(i), 100.0 if i % 15 == 14 else 1.0 - i / 300) for i in range(225)]
+
+        trend = running_median(jumping)
+
+        assert max(y for _, y in trend) <= 1
+        assert [x for x, _ in trend] == [x for x, _ in jumping]
+
+    def test_many_points_are_drawn_faintly_behind_their_trend(self) -> None:
+        loss = tuple((float(i), 100.0 if i == 99 else 1.0) for i in range(100))
+
+        page = Page(render(with_evidence(Curve("loss", "batch", loss))))
+
+        assert (page.count("polyline", "curve-points"), page.count("polyline", "curve-line")) == (
+            1,
+            1,
+        )
+        assert "loss by batch: from 1 to 1, between 1 and 1" in page.labels
 
     @pytest.mark.parametrize(
         "points",
