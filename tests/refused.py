@@ -60,6 +60,15 @@ REFUSED: dict[str, ResourceBuilder] = {
     "dynamic quantisation with calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Dynamic", "calibration": {"dataset": "calib"}}}
     ),
+    "weights alone with calibration": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "calibration": {"dataset": "calib"}}}
+    ),
+    "few bits of weights that are not alone": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "Dynamic", "bits": 4}}
+    ),
+    "a number of bits that no runtime has": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "bits": 3}}
+    ),
     "a model that is not in S3": a_resource().with_(model={**ONNX_MODEL, "uri": "file:///etc/x"}),
     "an output that is no prefix": a_resource().with_(output={"uri": "s3://artifacts/digits"}),
     "a torch model without an architecture": a_resource().with_(
