@@ -17,7 +17,7 @@ from lathe_worker.report.stops import stops
 from lathe_worker.report.trades import front
 from tests.unit.worker.great_reports import great
 from tests.unit.worker.pages import Page
-from tests.unit.worker.reports import TRIED, a_report, changed, step
+from tests.unit.worker.reports import PATH, TRIED, a_report, changed, step, waypoint
 
 FIGURES = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda each: not 0 < abs(each) < 1e-9)
 
@@ -101,6 +101,15 @@ class TestThePath:
         found = [stop.name for stop in stops(changed(report, steps=bare)) if stop.target == "cpu"]
 
         assert found == ["ONNXRuntime"]
+
+    def test_what_a_step_broke_for_a_while_does_not_hide_the_small_changes(self) -> None:
+        broken = (waypoint("halve", 0.1, 0.12, 621_000), *PATH[1:])
+
+        page = Page(render(a_report(path=broken)))
+
+        assert page.count("circle", "beyond") == 1
+        assert "\N{LEFTWARDS ARROW} 10.0%" in page.text
+        assert Page(render(a_report())).count("circle", "beyond") == 0
 
     def test_all_three_lanes_say_their_figures_to_those_who_cannot_see_them(self) -> None:
         page = Page(render(a_report()))
