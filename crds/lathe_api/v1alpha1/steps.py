@@ -8,6 +8,7 @@ from lathe_steps.distill import Distill
 from lathe_steps.export import Export
 from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
+from lathe_steps.optimize import Optimize
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
 from lathe_steps.quantize_aware import QuantizeAware
@@ -24,6 +25,7 @@ KINDS = (
     "simplify",
     "quantize",
     "convert_precision",
+    "optimize",
 )
 
 
@@ -43,6 +45,7 @@ class StepEntry(Parameters):
     simplify: Simplify | None = None
     quantize: Quantize | None = None
     convert_precision: ConvertPrecision | None = None
+    optimize: Optimize | None = None
 
     @property
     def kind(self) -> str:
