@@ -40,11 +40,10 @@ def drawn(found: Candidates, most: int) -> list[Candidate]:
 
 
 def _caption(found: Candidates) -> str:
-    count = len(found.considered)
-    return (
-        f"{count} {'candidate' if count == 1 else 'candidates'}; {metrics.title_of(found.metric)} "
-        f"on {words.count(found.samples)} samples; the line joins those that no other beats"
-    )
+    count, samples = len(found.considered), found.samples
+    said = "1 candidate" if count == 1 else f"{count} candidates"
+    on = f" on {words.count(samples)} samples" if samples > 1 else ""
+    return f"{said}; {metrics.title_of(found.metric)}{on}; the line joins those that no other beats"
 
 
 def _table(found: Candidates, shown: Sequence[Candidate]) -> Markup:

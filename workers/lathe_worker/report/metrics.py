@@ -115,9 +115,9 @@ def known(name: str) -> Metric | None:
 
 
 def title_of(name: str) -> str:
-    """What a step measured, such as top-1 accuracy."""
+    """What a step measured, such as Top-1 accuracy."""
     metric = known(name)
-    return TITLES[metric] if metric else name
+    return TITLES[metric] if metric else name[:1].upper() + name[1:]
 
 
 def value_of(name: str, number: float) -> str:

@@ -30,7 +30,8 @@ def figure(found: Sensitivity, most: int) -> Markup:
 
 def _caption(found: Sensitivity) -> str:
     title, samples = metrics.title_of(found.metric), words.count(found.samples)
-    return f"{found.change}, one layer at a time: change of {title} on {samples} samples"
+    change = "change of " if metrics.known(found.metric) else ""
+    return f"{found.change}, one layer at a time: {change}{title}, on {samples} samples"
 
 
 def _table(rows: Sequence[Markup]) -> Markup:
@@ -48,13 +49,19 @@ def _folded(rows: Sequence[Markup], count: int) -> Content:
 
 
 def _row(layer: LayerEffect, metric: str, ends: tuple[float, float]) -> Markup:
-    said = words.minus(metrics.change_of(metric, -layer.drop))
+    said = words.minus(_said(metric, layer.drop))
     return element(
         "tr",
         element("th", element("code", layer.name), scope="row"),
         element("td", _bar(layer.drop, ends)),
         element("td", said, class_="number"),
     )
+
+
+def _said(metric: str, drop: float) -> str:
+    """A metric falls; what else was measured of a layer is said as it is."""
+    known = metrics.known(metric)
+    return metrics.change_of(metric, -drop) if known else words.number(drop)
 
 
 def _bar(drop: float, ends: tuple[float, float]) -> Markup:
