@@ -9,6 +9,7 @@ from lathe_steps.export import Export
 from lathe_steps.factorize import Factorize
 from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
+from lathe_steps.optimize import Optimize
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
 from lathe_steps.quantize_aware import QuantizeAware
@@ -30,6 +31,7 @@ KINDS = (
     "simplify",
     "quantize",
     "convert_precision",
+    "optimize",
 )
 
 
@@ -52,6 +54,7 @@ class StepEntry(Parameters):
     simplify: Simplify | None = None
     quantize: Quantize | None = None
     convert_precision: ConvertPrecision | None = None
+    optimize: Optimize | None = None
 
     @property
     def kind(self) -> str:

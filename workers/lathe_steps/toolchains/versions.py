@@ -21,6 +21,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "simplify": (*_GRAPH, "onnxslim"),
     "quantize": _GRAPH,
     "convertPrecision": _GRAPH,
+    "optimize": _GRAPH,
     "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
 }
 
