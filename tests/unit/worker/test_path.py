@@ -143,7 +143,8 @@ class TestPath:
     def test_without_a_path_nothing_more_is_made(self, yard: Yard) -> None:
         bench = FakeBench()
 
-        yard.run(a_run().with_(evaluation={**EVALUATION, "path": "Skip"}), bench)
+        outcome = yard.run(a_run().with_(evaluation={**EVALUATION, "path": "Skip"}), bench)
 
+        assert outcome.exit_code is ExitCode.OK
         assert bench.applied == STEPS
         assert bench.passed == ()
