@@ -1,0 +1,119 @@
+"""One round: a bench with one seed, from the task to figures in a file."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compression.benches import Bench, Contestant
+from benchmarks.compression.measure import digest
+from benchmarks.compression.running import Failed, Ran, contest, run
+from benchmarks.compression.tasks.catalogue import TASKS
+
+MODEL = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A bench with a seed, its results below a folder."""
+
+    bench: Bench
+    seed: int
+    out: Path
+    quick: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where its results are."""
+        return self.out / "results" / _plain(self.bench.name) / str(self.seed)
+
+    @property
+    def file(self) -> Path:
+        """Its figures."""
+        return self.folder / "measured.json"
+
+    @property
+    def contestants(self) -> tuple[Contestant, ...]:
+        """Who takes part."""
+        return tuple(c for c in self.bench.contestants if c.in_quick or not self.quick)
+
+    def folder_of(self, contestant: Contestant) -> Path:
+        """Where a contestant works; the same work of two benches is done once."""
+        arguments = contestant.quick if self.quick and contestant.quick else contestant.arguments
+        words = [contestant.module, *(a.removeprefix("--") for a in arguments)]
+        return self.out / "made" / f"{self.bench.task}-{self.seed}" / _plain("-".join(words))
+
+
+def go(one: Round) -> dict[str, Any]:
+    """Do what is not done yet, and return the figures.
+
+    Raises:
+        Failed: When a task, or measuring, did not end well. A contestant that fails is noted.
+    """
+    print(f"{one.bench.name}, seed {one.seed}", flush=True)
+    task = _task(one)
+    ran: dict[str, Ran | str] = {}
+    for contestant in one.contestants:
+        arguments = contestant.quick if one.quick and contestant.quick else contestant.arguments
+        print(f"  {contestant.name}", flush=True)
+        try:
+            ran[contestant.name] = contest(
+                contestant.module, task, one.folder_of(contestant), arguments
+            )
+        except Failed as error:
+            ran[contestant.name] = str(error)
+            print(f"    {error}", file=sys.stderr, flush=True)
+    return _measured(one, task, ran)
+
+
+def _task(one: Round) -> Path:
+    task = TASKS[one.bench.task]
+    folder = one.out / "tasks" / f"{task.name}-{one.seed}"
+    if not (folder / "task.json").exists():
+        print(f"  making {folder.name}", flush=True)
+        one.out.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "benchmarks.compression.tasks", task.name]
+        command += ["--seed", str(one.seed), "--out", str(one.out)]
+        run([*command, *(["--quick"] if one.quick else [])], one.out / "tasks.log")
+    return folder
+
+
+def _measured(one: Round, task: Path, ran: dict[str, Ran | str]) -> dict[str, Any]:
+    """Measure all models side by side, unless these very files were."""
+    models = {
+        c.name: one.folder_of(c) / MODEL for c in one.contestants if isinstance(ran[c.name], Ran)
+    }
+    known = json.loads(one.file.read_text()) if one.file.exists() else {}
+    digests = {name: digest(path) for name, path in models.items()}
+    if digests and all(_known(known, name, found) for name, found in digests.items()):
+        return dict(known)
+    one.folder.mkdir(parents=True, exist_ok=True)
+    print("  measuring", flush=True)
+    part = one.folder / "measured.part"
+    blocks = ["--blocks", "2"] if one.quick else []
+    pairs = [f"{name}={path}" for name, path in models.items()]
+    command = [sys.executable, "-m", "benchmarks.compression.measure", task, *pairs]
+    run([*command, "--out", part, *blocks], one.folder / "measuring.log")
+    figures: dict[str, Any] = json.loads(part.read_text())
+    for name, took in ran.items():
+        if isinstance(took, Ran):
+            figures["models"][name] |= {
+                "seconds": took.seconds,
+                "cpu_seconds": took.cpu_seconds,
+                "peak_bytes": took.peak_bytes,
+            }
+        else:
+            figures.setdefault("failed", {})[name] = took
+    one.file.write_text(json.dumps(figures, indent=1) + "\n")
+    part.unlink()
+    return figures
+
+
+def _known(figures: dict[str, Any], name: str, found: str) -> bool:
+    model = figures.get("models", {}).get(name, {})
+    return bool(model.get("sha256") == found)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isalnum() or c in ".-_" else "-" for c in text.lower())
