@@ -37,6 +37,7 @@ class Verdict(Parameters):
     message: str
     """The same for people."""
     results: tuple[GateResult, ...] = ()
+    """Each gate on each of its targets, in the order of the evaluation."""
 
 
 def judge(evaluation: Evaluation | None, measured: Measured | None) -> Verdict:

@@ -19,11 +19,10 @@ from lathe_worker.chain import End, chain_of
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
-from lathe_worker.evaluate import Candidate
 from lathe_worker.fetch import Inputs, fetch, look
 from lathe_worker.gates import Verdict, judge
 from lathe_worker.manifest import Manifest
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Candidate, Measured
 from lathe_worker.notes import Notes
 from lathe_worker.opening import open_inputs
 from lathe_worker.progress import Meter, Reporter
@@ -124,7 +123,10 @@ class Walk:
             meter=self.meter,
         )
         for step in self.chain.steps:
-            self.steps.finish(step.name)
+            if step.aside:
+                self.steps.try_aside(step.name)
+            else:
+                self.steps.finish(step.name)
         self.meter.begin(EVALUATE)
         measured = self._measure(self.steps, bench)
         bench.close()  # nothing may touch what is published
@@ -136,6 +138,7 @@ class Walk:
             steps=tuple(
                 Wanted(name=step.name, entry=step.entry, runtimes=step.runtimes)
                 for step in self.chain.steps
+                if not step.aside
             )
         )
 
@@ -160,6 +163,7 @@ class Walk:
                 )
                 for end in self.chain.ends
             ),
+            path=tuple(filter(None, map(steps.passed, self.chain.path))),
             threads=self.settings.threads,
         )
         return bench.measure(request, self.meter.advance)

@@ -10,6 +10,7 @@ from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
+from lathe_steps.quantize_aware import QuantizeAware
 from lathe_steps.simplify import Simplify
 from lathe_steps.words import Name
 
@@ -17,6 +18,7 @@ KINDS = (
     "prune",
     "distill",
     "finetune",
+    "quantize_aware",
     "fuse",
     "export",
     "simplify",
@@ -35,6 +37,7 @@ class StepEntry(Parameters):
     prune: Prune | None = None
     distill: Distill | None = None
     finetune: Finetune | None = None
+    quantize_aware: QuantizeAware | None = None
     fuse: Fuse | None = None
     export: Export | None = None
     simplify: Simplify | None = None

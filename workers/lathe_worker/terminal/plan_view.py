@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator, Mapping
 
 from lathe_api.plan import Plan, PlannedTarget, input_format
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Gate
-from lathe_api.v1alpha1.spec import DatasetRef, ModelOptimizationSpec
+from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.base import Format, Step
 
