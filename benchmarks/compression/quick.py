@@ -38,6 +38,8 @@ def faults_of(figures: dict[str, Any]) -> Iterator[str]:
             continue
         if not math.isfinite(model["cpu_ms"]):
             yield f"{name} was not timed"
+        if model.get("identical") is False:
+            yield f"{name} does not give back what it packed"
         if fp32["bytes"] < SMALLER * model["bytes"]:
             yield f"{name} is only {fp32['bytes'] / model['bytes']:.2f} times smaller"
         if figures["samples"] and model["lost"] - model["gained"] > POINTS * figures["samples"]:

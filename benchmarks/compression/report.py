@@ -113,6 +113,7 @@ def _goal(goal: Goal, lines: Sequence[Line]) -> str:
         "Smaller": f"at least {goal.bound:g} times smaller than {goal.than}",
         "Faster": f"at least {goal.bound:g} times as fast as {goal.than}",
         "Drop": f"at most {goal.bound:g} pp below {goal.than}",
+        "Better": f"more than {goal.bound:g} pp above {goal.than}",
         "Memory": f"at most {goal.bound:g} times the memory of {goal.than}",
     }[goal.kind]
     found = reached(goal, lines)

@@ -81,9 +81,8 @@ def _task(one: Round) -> Path:
 
 def _measured(one: Round, task: Path, ran: dict[str, Ran | str]) -> dict[str, Any]:
     """Measure all models side by side, unless these very files were."""
-    models = {
-        c.name: one.folder_of(c) / MODEL for c in one.contestants if isinstance(ran[c.name], Ran)
-    }
+    folders = {c.name: one.folder_of(c) for c in one.contestants}
+    models = {name: folders[name] / MODEL for name, took in ran.items() if isinstance(took, Ran)}
     known = json.loads(one.file.read_text()) if one.file.exists() else {}
     digests = {name: digest(path) for name, path in models.items()}
     if digests and all(_known(known, name, found) for name, found in digests.items()):
@@ -98,7 +97,7 @@ def _measured(one: Round, task: Path, ran: dict[str, Ran | str]) -> dict[str, An
     figures: dict[str, Any] = json.loads(part.read_text())
     for name, took in ran.items():
         if isinstance(took, Ran):
-            figures["models"][name] |= {
+            figures["models"][name] |= _published(folders[name]) | {
                 "seconds": took.seconds,
                 "cpu_seconds": took.cpu_seconds,
                 "peak_bytes": took.peak_bytes,
@@ -108,6 +107,12 @@ def _measured(one: Round, task: Path, ran: dict[str, Ran | str]) -> dict[str, An
     one.file.write_text(json.dumps(figures, indent=1) + "\n")
     part.unlink()
     return figures
+
+
+def _published(folder: Path) -> dict[str, Any]:
+    """What a contestant says of itself, such as the bytes of what it ships instead of ONNX."""
+    file = folder / "published.json"
+    return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 def _known(figures: dict[str, Any], name: str, found: str) -> bool:

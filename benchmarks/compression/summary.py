@@ -17,6 +17,7 @@ from benchmarks.compression.measure import FP32
 from benchmarks.compression.rounds import Round
 
 Figures = Mapping[str, Any]
+AT_MOST = {"Drop", "Memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +107,22 @@ def reached(goal: Goal, lines: Sequence[Line]) -> tuple[float, bool] | None:
     own, other = by_name.get(goal.contestant), by_name.get(goal.than)
     if own is None or other is None:
         return None
-    if goal.kind == "Drop":
-        return None if own.drop is None else (own.drop.middle, own.drop.middle <= goal.bound)
-    if goal.kind == "Memory":
-        if own.peak_bytes is None or other.peak_bytes is None:
-            return None
-        ratio = own.peak_bytes / other.peak_bytes
-        return ratio, ratio <= goal.bound
-    value = (
-        own.smaller.middle / other.smaller.middle
-        if goal.kind == "Smaller"
-        else own.faster.middle / other.faster.middle
-    )
-    return value, value >= goal.bound
+    value = _compared(goal.kind, own, other)
+    if value is None:
+        return None
+    good = value <= goal.bound if goal.kind in AT_MOST else value >= goal.bound
+    return value, good
+
+
+def _compared(kind: str, own: Line, other: Line) -> float | None:
+    if kind == "Smaller":
+        return own.smaller.middle / other.smaller.middle
+    if kind == "Faster":
+        return own.faster.middle / other.faster.middle
+    if kind == "Drop":
+        return own.drop and own.drop.middle
+    if kind == "Better":
+        pair = own.top1, other.top1
+        return None if None in pair else 100 * ((own.top1 or 0) - (other.top1 or 0))
+    pair = own.peak_bytes, other.peak_bytes
+    return None if None in pair else (own.peak_bytes or 0) / (other.peak_bytes or 1)

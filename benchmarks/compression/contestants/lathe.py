@@ -2,7 +2,8 @@
 
     python -m benchmarks.compression.contestants.lathe TASK_DIR OUT_DIR --chain int8
 
-What is published for the target `cpu` is copied to OUT_DIR, with the resource and the manifest.
+What is published for the target `cpu` (or the only one) is copied to OUT_DIR, with the resource
+and the manifest; of a target `archive`, the unpacked network is exported to OUT_DIR/model.onnx.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -44,7 +46,7 @@ def main() -> None:
     code, said = run(file, out, chosen.threads)
     if code not in (0, REFUSED):
         sys.exit(f"lathe run ended with {code}: {said}")
-    collect(out, json.loads(said))
+    collect(chosen.task, out, json.loads(said))
 
 
 def prepare(task: Path, out: Path, chain: str, values: Sequence[str] = ()) -> Path:
@@ -54,7 +56,7 @@ def prepare(task: Path, out: Path, chain: str, values: Sequence[str] = ()) -> Pa
         task: Folder of the task.
         out: Folder for everything that this contestant writes.
         chain: Name of a file in chains/.
-        values: NAME=VALUE pairs for the words $NAME in the chain.
+        values: NAME=VALUE pairs for the words $NAME in the chain; $seed is the task's.
 
     Returns:
         The resource's file.
@@ -65,10 +67,8 @@ def prepare(task: Path, out: Path, chain: str, values: Sequence[str] = ()) -> Pa
         folder.mkdir(parents=True, exist_ok=True)
         (folder / source).unlink(missing_ok=True)
         os.link(task / source, folder / source)
-    text = (CHAINS / f"{chain}.yaml").read_text()
-    for pair in values:
-        name, _, value = pair.partition("=")
-        text = text.replace(f"${name}", value)
+    words = dict(pair.split("=", 1) for pair in (f"seed={described['seed']}", *values))
+    text = Template((CHAINS / f"{chain}.yaml").read_text()).substitute(words)
     resource = out / "resource.yaml"
     resource.write_text(
         yaml.safe_dump(resource_of(described, yaml.safe_load(text)), sort_keys=False)
@@ -129,13 +129,21 @@ def command(resource: Path, out: Path, threads: int) -> list[str | Path]:
     return [lathe, "run", resource, *folders, "--threads", str(threads), "--output", "json"]
 
 
-def collect(out: Path, outcome: dict[str, Any]) -> None:
+def collect(task: Path, out: Path, outcome: dict[str, Any]) -> None:
     """Copy what was published into the folder of results."""
     manifest = out / "storage" / outcome["manifestURI"].removeprefix("s3://")
     shutil.copy(manifest, out / "manifest.json")
     for artifact in outcome["artifacts"]:
+        folder = out / artifact["target"]
+        folder.mkdir(exist_ok=True)
         source = out / "storage" / artifact["uri"].removeprefix("s3://")
-        shutil.copy(source, out / Path(artifact["uri"]).name)
+        shutil.copy(source, folder / Path(artifact["uri"]).name)
+    target = "archive" if (out / "archive").is_dir() else outcome["artifacts"][0]["target"]
+    if target == "archive":
+        module = "benchmarks.compression.contestants.unpacking"
+        subprocess.run([sys.executable, "-m", module, task, out], check=True)
+    else:
+        shutil.copy(out / target / "model.onnx", out / "model.onnx")
     shutil.rmtree(out / "workspace", ignore_errors=True)
 
 
