@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.compression import machine, quick, report
+from benchmarks.compression import costs, machine, quick, report
 from benchmarks.compression.benches import BENCHES, Bench
 from benchmarks.compression.rounds import Round, go
 
@@ -32,13 +32,16 @@ def main() -> None:
     out = (chosen.out or Path("out/bench-quick" if chosen.quick else "out/bench")).resolve()
     benches = named(chosen.only)
     if chosen.quick:
-        sys.exit(quick.check(benches, out))
+        sys.exit(quick.check(benches, out, costs_too=not chosen.only))
     if not chosen.report:
         machine.note(out)
         for seed in range(max(bench.repeats for bench in benches)):
             for bench in benches:
                 if seed < (chosen.repeats or bench.repeats):
                     go(Round(bench, seed, out))
+        if not chosen.only:
+            costs.kill_of(out)
+            costs.overhead_of(out)
     report.write(BENCHES, out, DOCS)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compression import costs
 from benchmarks.compression.benches import Bench
 from benchmarks.compression.measure import FP32
 from benchmarks.compression.rounds import Round, go
@@ -15,13 +16,18 @@ POINTS = 0.1
 """Most that the share of right answers may fall on a task that was hardly trained."""
 
 
-def check(benches: Sequence[Bench], out: Path) -> int:
+def check(benches: Sequence[Bench], out: Path, *, costs_too: bool) -> int:
     """Run every bench once; print what is wrong, and return the exit code."""
     faults = [
         f"{bench.name}: {fault}"
         for bench in benches
         for fault in faults_of(go(Round(bench, 0, out, quick=True)))
     ]
+    if costs_too:
+        killed = costs.kill_of(out, quick=True)
+        costs.overhead_of(out, quick=True)
+        if not (killed["kills"] and killed["same_bytes"]):
+            faults.append(f"B4: a chain that was killed gave another result: {killed}")
     for fault in faults:
         print(fault)
     print(f"{len(benches)} benches, {len(faults)} faults")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compression import figures
+from benchmarks.compression import costs, figures
 from benchmarks.compression.benches import Bench, Goal
 from benchmarks.compression.intervals import Interval
 from benchmarks.compression.summary import Line, figures_of, lines_of, reached
@@ -52,6 +52,7 @@ def write(benches: Sequence[Bench], out: Path, docs: Path) -> None:
         figures.draw(bench, lines, docs / picture)
         parts.append("\n".join(_bench(bench, lines, picture)))
         parts.extend(_failures(found))
+    parts.append("\n".join(costs.written(out)))
     (docs / PAGE).write_text("\n\n".join(parts) + "\n")
     (docs / RAW).write_text(json.dumps(raw, indent=1) + "\n")
     print(f"wrote {docs / PAGE}")

@@ -9,7 +9,6 @@ from typing import Any
 from benchmarks.compression.benches import Bench, Contestant
 from benchmarks.compression.measure import digest
 from benchmarks.compression.running import Failed, Ran, contest, run
-from benchmarks.compression.tasks.catalogue import TASKS
 
 MODEL = "model.onnx"
 
@@ -52,7 +51,7 @@ def go(one: Round) -> dict[str, Any]:
         Failed: When a task, or measuring, did not end well. A contestant that fails is noted.
     """
     print(f"{one.bench.name}, seed {one.seed}", flush=True)
-    task = _task(one)
+    task = task_of(one.bench.task, one.seed, one.out, quick=one.quick)
     ran: dict[str, Ran | str] = {}
     for contestant in one.contestants:
         arguments = contestant.quick if one.quick and contestant.quick else contestant.arguments
@@ -67,15 +66,15 @@ def go(one: Round) -> dict[str, Any]:
     return _measured(one, task, ran)
 
 
-def _task(one: Round) -> Path:
-    task = TASKS[one.bench.task]
-    folder = one.out / "tasks" / f"{task.name}-{one.seed}"
+def task_of(name: str, seed: int, out: Path, *, quick: bool = False) -> Path:
+    """The folder of a task, made in a process of its own unless it is there."""
+    folder = out / "tasks" / f"{name}-{seed}"
     if not (folder / "task.json").exists():
         print(f"  making {folder.name}", flush=True)
-        one.out.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "benchmarks.compression.tasks", task.name]
-        command += ["--seed", str(one.seed), "--out", str(one.out)]
-        run([*command, *(["--quick"] if one.quick else [])], one.out / "tasks.log")
+        out.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "benchmarks.compression.tasks", name]
+        command += ["--seed", str(seed), "--out", str(out), *(["--quick"] if quick else [])]
+        run(command, out / "tasks.log")
     return folder
 
 

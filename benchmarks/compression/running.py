@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.compression.contestants.plugin import REPOSITORY
 
@@ -53,6 +54,15 @@ def contest(module: str, task: Path, out: Path, arguments: Sequence[str]) -> Ran
     ran.write_text(json.dumps(asdict(found), indent=1) + "\n")
     shutil.rmtree(out / "storage", ignore_errors=True)  # data and model are the task's
     return found
+
+
+def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Figures that are made once, and read from a file from then on."""
+    if not file.exists():
+        figures = make()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(figures, indent=1) + "\n")
+    return dict(json.loads(file.read_text()))
 
 
 def run(command: Sequence[str | Path], log: Path) -> Ran:
