@@ -54,6 +54,15 @@ REFUSED: dict[str, ResourceBuilder] = {
     "pruning to two targets at once": a_resource().steps(
         {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
     ),
+    "early stop on what is trained on": a_resource().steps(
+        {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
+    ),
+    "batches that grow to no more than they begin with": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchSize": 128, "batchGrowth": {"max": 128}}}
+    ),
+    "batches that grow to no more than the default": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchGrowth": {"max": 64}}}
+    ),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}
     ),

@@ -9,7 +9,10 @@ _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
     "datasets": ("numpy", "pillow", "pyarrow"),
-    "prune": (*_TORCH, "torch-pruning"),
+    "prune": (*_TORCH, *_GRAPH, "torch-pruning", "onnxscript", "onnx-ir"),
+    "sensitivity": (*_TORCH, *_GRAPH, "torch-pruning"),
+    "factorize": (*_TORCH, *_GRAPH),
+    "replaceHead": _TORCH,
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
@@ -18,6 +21,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "simplify": (*_GRAPH, "onnxslim"),
     "quantize": _GRAPH,
     "convertPrecision": _GRAPH,
+    "optimize": _GRAPH,
     "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
 }
 

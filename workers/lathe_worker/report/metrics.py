@@ -13,10 +13,6 @@ Spell = Callable[[float], str]
 TITLES: Mapping[Metric, str] = {
     Metric.SIZE_BYTES: "Size",
     Metric.LATENCY_P50: "Latency",
-    Metric.LATENCY_P95: "Latency, 95% of calls",
-    Metric.LATENCY_P99: "Latency, 99% of calls",
-    Metric.CPU_TIME: "CPU time",
-    Metric.THROUGHPUT: "Throughput",
     Metric.TOP1: "Top-1 accuracy",
     Metric.TOP5: "Top-5 accuracy",
     Metric.F1: "F1 score",
@@ -28,6 +24,10 @@ TITLES: Mapping[Metric, str] = {
     Metric.PARAMS: "Parameters",
     Metric.MACS: "MACs",
     Metric.PEAK_MEMORY: "Peak memory",
+    Metric.LATENCY_P95: "Latency, 95% of calls",
+    Metric.LATENCY_P99: "Latency, 99% of calls",
+    Metric.CPU_TIME: "CPU time",
+    Metric.THROUGHPUT: "Throughput",
 }
 """What each metric is called, in the order in which people ask for them."""
 
