@@ -5,7 +5,6 @@ Both without the imports, which are timed apart.
 """
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 
 from benchmarks.compression.contestants import lathe
 from benchmarks.compression.contestants.plugin import REPOSITORY, environment
+from benchmarks.compression.running import noted
 
 IMPORTS = "import torch, torchvision, onnx, onnxruntime, numpy, safetensors"
 
@@ -83,30 +83,27 @@ def summed_up(figures: Mapping[str, Any]) -> dict[str, float]:
 
 def _bare(pair: Pair, task: Path, out: Path, steps: int) -> dict[str, float]:
     module = f"benchmarks.compression.bare.{pair.step}"
-    began = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", module, task, out, str(steps)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+    usage = out / "usage.json"
+    ended = subprocess.run(
+        noted(usage, [sys.executable, "-m", module, task, out, str(steps)]),
+        capture_output=True,
+        check=True,
         cwd=REPOSITORY,
         env=_one_thread(out),
-    ) as process:
-        said, used = _ended(process)
-    seconds = float(said.split()[-1])
-    whole = time.perf_counter() - began
-    return {"seconds": seconds, "whole": whole, "peak_bytes": used}
+    )
+    return {"seconds": float(ended.stdout.split()[-1]), **_took(usage)}
 
 
 def _lathe(pair: Pair, task: Path, out: Path, steps: int) -> dict[str, float]:
     out.mkdir()
     values = (f"steps={steps}",)
     resource = lathe.prepare(task, out, f"overhead-{pair.step}", values)
-    began = time.perf_counter()
-    start = 0.0
+    usage = out / "usage.json"
+    began, start = time.perf_counter(), 0.0
     with (
         (out / "outcome.json").open("wb") as answers,
         subprocess.Popen(
-            lathe.command(resource, out, 1),
+            noted(usage, lathe.command(resource, out, 1)),
             stdout=answers,
             stderr=subprocess.PIPE,
             env=_one_thread(out),
@@ -115,11 +112,11 @@ def _lathe(pair: Pair, task: Path, out: Path, steps: int) -> dict[str, float]:
         for line in process.stderr or ():
             if not start and pair.step in line.decode():
                 start = time.perf_counter() - began
-        used = _ended(process)[1]
-    whole = time.perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
     outcome = json.loads((out / "outcome.json").read_text())
     (seconds,) = (step["seconds"] for step in outcome["steps"] if pair.step in step["name"])
-    return {"seconds": seconds, "whole": whole, "start": start, "peak_bytes": used}
+    return {"seconds": seconds, "start": start, **_took(usage)}
 
 
 def _again(out: Path) -> float:
@@ -133,14 +130,10 @@ def _timed(command: list[Any], env: Mapping[str, str] | None = None) -> float:
     return time.perf_counter() - began
 
 
-def _ended(process: subprocess.Popen[bytes]) -> tuple[str, int]:
-    """What a process printed, and the bytes of memory of the largest in its tree."""
-    said = process.stdout.read().decode() if process.stdout else ""
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    return said, used.ru_maxrss * 1024
+def _took(usage: Path) -> dict[str, float]:
+    """Seconds of a whole process, and the memory of the largest in its tree."""
+    used = json.loads(usage.read_text())
+    return {"whole": used["seconds"], "peak_bytes": used["peak_bytes"]}
 
 
 def _one_thread(out: Path) -> Mapping[str, str]:

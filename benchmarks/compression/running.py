@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from benchmarks.compression.contestants.plugin import REPOSITORY
 
 THREADS = 1
+USAGE = Path(__file__).with_name("usage.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,21 @@ def run(command: Sequence[str | Path], log: Path) -> Ran:
     """
     threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     load = os.getloadavg()[0]
-    began = time.perf_counter()
+    usage = log.with_name(f"{log.stem}.usage.json")
     with log.open("ab") as file:
-        process = subprocess.Popen(
-            [str(word) for word in command],
+        ended = subprocess.run(
+            [str(word) for word in noted(usage, command)],
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=REPOSITORY,
             env={**os.environ, **threads},  # noqa: TID251 - a program's main
+            check=False,
         )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise Failed(f"ended with {process.returncode}: see {log}")
-    cpu = used.ru_utime + used.ru_stime
-    return Ran(time.perf_counter() - began, cpu, used.ru_maxrss * 1024, THREADS, load)
+    if ended.returncode:
+        raise Failed(f"ended with {ended.returncode}: see {log}")
+    return Ran(**json.loads(usage.read_text()), threads=THREADS, load=load)
+
+
+def noted(file: Path, command: Sequence[str | Path]) -> list[str | Path]:
+    """The command, wrapped so that what it took is written to a file."""
+    return [sys.executable, "-I", "-S", USAGE, file, *command]
