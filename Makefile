@@ -11,7 +11,7 @@ STORAGE := out/storage
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-24s %s\n", $$1, $$2}'
 
 ## ---- set-up
 
@@ -74,6 +74,15 @@ test: control-plane ## Every test but e2e: real kube-apiserver, real S3 server, 
 .PHONY: e2e
 e2e: sync ## Stories in a local cluster with real pods; needs root on Linux
 	$(RUN) pytest e2e
+
+.PHONY: bench-compression
+bench-compression: sync ## Every task of the compression suite beside rivals: docs/benchmarks (hours; goes on where it was)
+	$(RUN) python -m benchmarks.compression
+
+.PHONY: bench-compression-quick
+bench-compression-quick: sync ## The same on small tasks in minutes: does every task run to its end, and keep its quality?
+	rm -rf out/bench-quick
+	$(RUN) python -m benchmarks.compression --quick
 
 .PHONY: control-plane
 control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
