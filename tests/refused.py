@@ -54,11 +54,29 @@ REFUSED: dict[str, ResourceBuilder] = {
     "pruning to two targets at once": a_resource().steps(
         {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
     ),
+    "early stop on what is trained on": a_resource().steps(
+        {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
+    ),
+    "batches that grow to no more than they begin with": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchSize": 128, "batchGrowth": {"max": 128}}}
+    ),
+    "batches that grow to no more than the default": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchGrowth": {"max": 64}}}
+    ),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}
     ),
     "dynamic quantisation with calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Dynamic", "calibration": {"dataset": "calib"}}}
+    ),
+    "weights alone with calibration": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "calibration": {"dataset": "calib"}}}
+    ),
+    "few bits of weights that are not alone": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "Dynamic", "bits": 4}}
+    ),
+    "a number of bits that no runtime has": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "bits": 3}}
     ),
     "a model that is not in S3": a_resource().with_(model={**ONNX_MODEL, "uri": "file:///etc/x"}),
     "an output that is no prefix": a_resource().with_(output={"uri": "s3://artifacts/digits"}),
@@ -105,6 +123,9 @@ REFUSED: dict[str, ResourceBuilder] = {
     "compute capabilities of a builder that asks its GPU": a_resource().targets(
         target("a", "TensorRT", tensorrt={"computeCapabilities": ["8.9"]})
     ),
+    "a CPU for an engine": a_resource().targets(target("a", "TensorRTRTX", cpu={"isa": ["avx2"]})),
+    "a CPU without any feature": a_resource().targets(target("a", cpu={"isa": []})),
+    "a feature that kernels do not know": a_resource().targets(target("a", cpu={"isa": ["mmx"]})),
     "a compute capability in words": _rtx(computeCapabilities=["sm89"]),
     "an optimization level that does not exist": _rtx(optimizationLevel=6),
     "a profile without max": _rtx(profiles=[{"x": {"min": [1], "opt": [1]}}]),
@@ -114,6 +135,22 @@ REFUSED: dict[str, ResourceBuilder] = {
     "a ratio of a quality": _gate(metric="Top1", maxRatio=0.9),
     "a speedup of a size": _gate(metric="SizeBytes", minSpeedup=2),
     "a metric that does not exist": _gate(metric="Top2", maxDrop=0.1),
+    "a relative drop of an error": _gate(metric="MAE", maxRelativeDrop=0.1),
+    "a drop of an error": _gate(metric="MAE", maxDrop=0.1),
+    "a rise of a share": _gate(metric="F1", maxRise=0.1),
+    "a speedup of a count": _gate(metric="MACs", minSpeedup=2),
+    "a ratio of speeds, of which more is better": _gate(metric="Throughput", maxRatio=2),
+    "a least size": _gate(metric="PeakMemory", min=1),
+    "a largest quality": _gate(metric="R2", max=0.9),
+    "confidence in an absolute bound, which has no interval": _gate(
+        metric="Top1", min=0.9, confidence="UpperBound"
+    ),
+    "timing with no CPU": a_resource().with_(
+        evaluation={"dataset": "val", "latency": {"threads": 0}}
+    ),
+    "timing so few calls that no median is sure": a_resource().with_(
+        evaluation={"dataset": "val", "latency": {"minCalls": 5}}
+    ),
     "no kind of credentials": _credentials({}),
     "two kinds of credentials": _credentials({"anonymous": {}, "serviceAccount": {}}),
     "a Secret of another namespace": _credentials({"secretRef": {"name": "a", "namespace": "b"}}),

@@ -1,49 +1,12 @@
 """Whether a chain of steps can work, decided before anything runs."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from lathe_api.chains import Check, Finding, Place, chains, once
+from lathe_api.order import last_in_torch, steps_in_order
 from lathe_api.plan import DEFAULT_TARGET, input_format
-from lathe_api.v1alpha1.spec import ModelOptimizationSpec, Target
-from lathe_api.v1alpha1.steps import StepEntry
+from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_steps.base import Format
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Why a spec cannot be run.
-
-    Attributes:
-        path: Where in the spec, such as steps[3].quantize.
-        message: What is wrong there, and what to do.
-        root: The part of the resource that the path begins in; empty for the resource itself.
-    """
-
-    path: str
-    message: str
-    root: str = "spec"
-
-    def __str__(self) -> str:
-        """One line for conditions and terminals."""
-        place = ".".join(part for part in (self.root, self.path) if part)
-        return f"{place}: {self.message}" if place else self.message
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A step and where it stands."""
-
-    path: str
-    entry: StepEntry
-    own: bool
-    """Whether it is one of a target's own steps, before which an export is added."""
-
-    @property
-    def spelled(self) -> str:
-        return f"{self.path}.{self.entry.kind}"
-
-
-Check = Callable[[ModelOptimizationSpec], Iterator[Finding]]
 
 
 def findings(spec: ModelOptimizationSpec) -> tuple[Finding, ...]:
@@ -51,27 +14,12 @@ def findings(spec: ModelOptimizationSpec) -> tuple[Finding, ...]:
     return tuple(finding for check in CHECKS for finding in check(spec))
 
 
-def _chains(spec: ModelOptimizationSpec) -> Iterator[tuple[Target, list[_Place]]]:
-    """The whole chain of each target, as if it were alone."""
-    common = [_Place(f"steps[{i}]", entry, own=False) for i, entry in enumerate(spec.steps)]
-    for t, target in enumerate(spec.targets or (DEFAULT_TARGET,)):
-        own = [
-            _Place(f"targets[{t}].steps[{i}]", entry, own=True)
-            for i, entry in enumerate(target.steps)
-        ]
-        yield target, common + own
-
-
-def _once(found: Iterator[Finding]) -> Iterator[Finding]:
-    yield from dict.fromkeys(found)
-
-
 def formats_chain(spec: ModelOptimizationSpec) -> Iterator[Finding]:
     """Each step reads what the one before writes; an export is added where only it is missing."""
-    yield from _once(f for _, chain in _chains(spec) for f in _breaks(spec, chain))
+    yield from once(f for _, chain in chains(spec) for f in _breaks(spec, chain))
 
 
-def _breaks(spec: ModelOptimizationSpec, chain: list[_Place]) -> Iterator[Finding]:
+def _breaks(spec: ModelOptimizationSpec, chain: list[Place]) -> Iterator[Finding]:
     have, giver = input_format(spec.model), "the model"
     for place in chain:
         step = place.entry.step
@@ -86,38 +34,6 @@ def _cure(have: Format) -> str:
     if have is Format.TORCH:
         return ": put an export step between them"
     return ": move it before the export, or start from a torch model"
-
-
-def quantised_once(spec: ModelOptimizationSpec) -> Iterator[Finding]:
-    """A graph is quantised at most once, and not converted to 16 bits afterwards."""
-    yield from _once(f for _, chain in _chains(spec) for f in _quantised_again(chain))
-
-
-def _quantised_again(chain: list[_Place]) -> Iterator[Finding]:
-    first: _Place | None = None
-    for place in chain:
-        if first and place.entry.kind in {"quantize", "convertPrecision", "simplify"}:
-            yield Finding(
-                place.spelled, f"comes after {first.spelled}: remove it or move it before"
-            )
-        if place.entry.kind == "quantize":
-            first = first or place
-
-
-def fused_last(spec: ModelOptimizationSpec) -> Iterator[Finding]:
-    """Nothing trains or prunes once batch normalisations are folded."""
-    yield from _once(f for _, chain in _chains(spec) for f in _after_fuse(chain))
-
-
-def _after_fuse(chain: list[_Place]) -> Iterator[Finding]:
-    fused: _Place | None = None
-    for place in chain:
-        if fused and (place.entry.step.trains or place.entry.kind == "prune"):
-            yield Finding(
-                place.spelled, f"comes after {fused.spelled}: fold after the last training step"
-            )
-        if place.entry.kind == "fuse":
-            fused = place
 
 
 def common_quantisation_fits_all(spec: ModelOptimizationSpec) -> Iterator[Finding]:
@@ -137,7 +53,7 @@ def datasets_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
     """Every data set that a step or the evaluation names is in spec.datasets."""
     declared = {dataset.name for dataset in spec.datasets}
     uses = [
-        (p.spelled, n) for _, c in _chains(spec) for p in c for n in p.entry.step.dataset_names()
+        (p.spelled, n) for _, c in chains(spec) for p in c for n in p.entry.step.dataset_names()
     ]
     if spec.evaluation:
         uses.append(("evaluation", spec.evaluation.dataset))
@@ -150,7 +66,7 @@ def datasets_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
 def labels_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
     """Top1 and training on labels need a data set with labels."""
     unlabelled = {dataset.name for dataset in spec.datasets if dataset.labels is None}
-    wanted = [(p.spelled, p.entry.step.labelled_dataset()) for _, c in _chains(spec) for p in c]
+    wanted = [(p.spelled, p.entry.step.labelled_dataset()) for _, c in chains(spec) for p in c]
     if spec.evaluation and "Top1" in {*spec.evaluation.metrics, *_gated(spec)}:
         wanted.append(("evaluation", spec.evaluation.dataset))
     for path, name in dict.fromkeys(wanted):
@@ -164,7 +80,7 @@ def evaluation_is_apart(spec: ModelOptimizationSpec) -> Iterator[Finding]:
         return
     objects = {dataset.name: dataset.uri for dataset in spec.datasets}
     measured = objects.get(spec.evaluation.dataset)
-    for place in dict.fromkeys(p for _, chain in _chains(spec) for p in chain):
+    for place in dict.fromkeys(p for _, chain in chains(spec) for p in chain):
         for name in place.entry.step.dataset_names():
             if measured is not None and objects.get(name) == measured:
                 yield Finding(
@@ -211,8 +127,8 @@ def _gated(spec: ModelOptimizationSpec) -> set[str]:
 CHECKS: tuple[Check, ...] = (
     step_names_are_unique,  # status speaks of steps by name
     formats_chain,  # no step gets what it cannot read
-    quantised_once,  # rounding twice is not rounding better
-    fused_last,  # a folded normalisation cannot be trained
+    steps_in_order,  # rounding twice is not rounding better; what is folded cannot be trained
+    last_in_torch,  # learned ranges are for the export
     common_quantisation_fits_all,  # 8-bit forms differ by runtime
     datasets_are_declared,  # every sample comes from somewhere
     labels_are_declared,  # accuracy and cross entropy need labels

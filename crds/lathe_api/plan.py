@@ -7,6 +7,7 @@ from typing import Literal
 from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.spec import (
+    CPU,
     GPU,
     Model,
     ModelOptimizationSpec,
@@ -29,6 +30,7 @@ class PlannedTarget(Parameters):
     name: str
     runtime: Literal["ONNXRuntime", "TensorRT", "TensorRTRTX"]
     gpu: GPU | None = None
+    cpu: CPU | None = None
     steps: tuple[StepEntry, ...] = ()
     engine: BuildEngine | None = None
     """How its engine is built, after its steps; None where the runtime loads ONNX."""
@@ -111,6 +113,7 @@ def _planned(target: Target, *, torch: bool) -> PlannedTarget:
         name=target.name,
         runtime=target.runtime,
         gpu=target.gpu,
+        cpu=target.cpu,
         steps=_named(steps),
         engine=engine,
     )

@@ -14,7 +14,7 @@ EVERYTHING = (
     a_resource()
     .steps(PRUNE)
     .targets(
-        target("cpu", "ONNXRuntime", QUANTIZE),
+        target("cpu", "ONNXRuntime", QUANTIZE, cpu={"isa": ["avx2", "avx512_vnni"]}),
         target("l4", "TensorRT", gpu={"product": "NVIDIA-L4"}),
     )
     .with_(

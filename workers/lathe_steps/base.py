@@ -165,10 +165,13 @@ class Runtime:
     Attributes:
         name: ONNXRuntime, TensorRT or TensorRTRTX.
         isa: Feature flags of the CPU that matter to kernels (avx2, avx512_vnni, avx_vnni…).
+        pinned: Whether the user says that it runs on no CPU without these; else they are those of
+            the machine that does the work.
     """
 
     name: str
     isa: frozenset[str] = frozenset()
+    pinned: bool = False
 
 
 class Checkpoints(Protocol):
@@ -236,13 +239,15 @@ class Step(Parameters, ABC):
     checkpoints: ClassVar[bool] = False
     """Whether it saves to `Context.checkpoints`."""
 
-    def takes(self, given: Format) -> bool:
+    @classmethod
+    def takes(cls, given: Format) -> bool:
         """Whether it reads this format; a step that reads several overrides this."""
-        return given is self.reads
+        return given is cls.reads
 
-    def gives(self, given: Format) -> Format:  # noqa: ARG002 - for steps that read several
+    @classmethod
+    def gives(cls, given: Format) -> Format:  # noqa: ARG003 - for steps that read several
         """What it writes when it is given this format."""
-        return self.writes
+        return cls.writes
 
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""

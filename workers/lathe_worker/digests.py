@@ -79,7 +79,7 @@ def step_key(planned: PlannedStep, *, artifact: Digest, given: Given) -> str:
 
 
 def _runtimes(planned: PlannedStep) -> list[list[object]]:
-    return [[runtime.name, sorted(runtime.isa)] for runtime in planned.runtimes]
+    return [[it.name, sorted(it.isa), it.pinned] for it in planned.runtimes]
 
 
 def described(ref: DatasetRef, digest: Digest) -> dict[str, Any]:

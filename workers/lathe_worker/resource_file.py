@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lathe_api.flow import Finding
+from lathe_api.chains import Finding
 from lathe_api.v1alpha1.resource import KIND, ModelOptimization
 from lathe_api.validation import Invalid, parse
 

@@ -1,6 +1,6 @@
 """What users ask for: the spec of a ModelOptimization."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,7 @@ from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.running import RunPolicy, Scheduling, Worker
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_api.v1alpha1.storage import S3URI, Storage
+from lathe_steps.architecture import Architecture
 from lathe_steps.base import Parameters, Rule
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.words import Name, TensorName
@@ -31,15 +32,6 @@ class Input(Parameters):
     """Type of its elements."""
     shape: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
     """A size per axis; a word instead of a number is a dynamic axis, and names it."""
-
-
-class Architecture(Parameters):
-    """The code of a torch model, by a name from a registry: never code itself."""
-
-    ref: Annotated[str, Field(max_length=127, pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
-    """Name in the registry, such as torchvision.resnet18."""
-    args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
-    """Arguments of the architecture, such as num_classes."""
 
 
 class Model(Parameters):
@@ -78,6 +70,32 @@ class GPU(Parameters):
     """Value of the node label nvidia.com/gpu.product."""
 
 
+Feature = Literal[
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
+]
+"""A feature of a CPU that kernels choose by, as /proc/cpuinfo spells it."""
+
+
+class CPU(Parameters):
+    """The CPU that a target runs on."""
+
+    isa: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=16)]
+    """Features that it has, as /proc/cpuinfo spells them. Graphs are lowered to them, and the work
+    is done on a node with the labels feature.node.kubernetes.io/cpu-cpuid.* of all of them."""
+
+
 class Target(Parameters):
     """One set of artifacts: what a runtime loads, on the hardware that it is for."""
 
@@ -103,6 +121,11 @@ class Target(Parameters):
                 or not it.tensorrt.compute_capabilities
             ),
         ),
+        Rule(
+            "self.runtime == 'ONNXRuntime' || !has(self.cpu)",
+            "cpu is for the runtime ONNXRuntime",
+            lambda it: it.runtime == "ONNXRuntime" or it.cpu is None,
+        ),
     )
 
     name: Name
@@ -112,6 +135,8 @@ class Target(Parameters):
     engines on the GPU that they are for."""
     gpu: GPU | None = None
     """Where a TensorRT engine is built."""
+    cpu: CPU | None = None
+    """What ONNX Runtime runs it on; without it, a CPU like the worker's."""
     steps: Annotated[tuple[StepEntry, ...], Field(max_length=16)] = ()
     """Steps that only this target needs, after the common ones."""
     tensorrt: BuildEngine | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from lathe_api.flow import Finding
+from lathe_api.chains import Finding
 from lathe_api.plan import ANNOTATION, Plan, plan_of
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.validation import Invalid

@@ -17,6 +17,7 @@ from lathe_steps.reasons import ExitCode
 Document = dict[str, Any]
 
 GPU = "nvidia.com/gpu"
+CPU_FEATURE = "feature.node.kubernetes.io/cpu-cpuid"
 USER = 65532
 """Neither root nor anybody who owns files in the image."""
 PLAN_PATH = "/etc/lathe/plan.json"
@@ -265,11 +266,18 @@ def _authorities(s3: S3) -> list[tuple[Document, Document]]:
     ]
 
 
+def _label(feature: str) -> str:
+    """The label that node feature discovery gives a node whose CPU has the feature."""
+    return f"{CPU_FEATURE}.{feature.replace('_', '').upper()}"
+
+
 def _placement(spec: ModelOptimizationSpec) -> Document:
     """Where the pod runs; what is not asked for is left out."""
     worker, scheduling = spec.worker, spec.scheduling
     products = [target.gpu.product for target in spec.targets if target.gpu]
     by_target = {GPU_PRODUCT: products[0]} if products else {}
+    features = {flag for target in spec.targets if target.cpu for flag in target.cpu.isa}
+    by_target |= {_label(flag): "true" for flag in sorted(features)}
     priority = None if scheduling.queue_name else scheduling.priority_class_name
     placement = {
         "nodeSelector": {**worker.node_selector, **by_target},

@@ -9,14 +9,19 @@ _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
     "datasets": ("numpy", "pillow", "pyarrow"),
-    "prune": (*_TORCH, "torch-pruning"),
+    "prune": (*_TORCH, *_GRAPH, "torch-pruning", "onnxscript", "onnx-ir"),
+    "sensitivity": (*_TORCH, *_GRAPH, "torch-pruning"),
+    "factorize": (*_TORCH, *_GRAPH),
+    "replaceHead": _TORCH,
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
+    "quantizeAware": (*_TORCH, "numpy"),
     "export": (*_TORCH, *_GRAPH, "onnxscript", "onnx-ir"),
     "simplify": (*_GRAPH, "onnxslim"),
     "quantize": _GRAPH,
     "convertPrecision": _GRAPH,
+    "optimize": _GRAPH,
     "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
 }
 

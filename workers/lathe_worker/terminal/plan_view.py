@@ -111,14 +111,17 @@ def _evaluation(plan: Plan) -> Rows:
 
 
 def _bound(gate: Gate) -> str:
-    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_none=True)
+    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_defaults=True)
     return ", ".join(f"{name} {value}" for name, value in bound.items())
 
 
 def _results(plan: Plan) -> Rows:
     uri, names = plan.output.uri, ", ".join(target.name for target in plan.targets)
     yield (f"{uri}<run key>/", f"{names}, report.html, manifest.json")
-    if plan.evaluation and plan.evaluation.gates and plan.evaluation.on_failure == "Fail":
-        yield (f"{uri}rejected/<run key>/", "when a gate fails")
+    if plan.evaluation and plan.evaluation.gates and plan.evaluation.on_failure != "Warn":
+        when = "when a gate fails"
+        if plan.evaluation.on_failure == "Rollback":
+            when = f"{when}, and so does everything before"
+        yield (f"{uri}rejected/<run key>/", when)
     if plan.output.publish:
         yield (f"{uri}{plan.output.publish.pointer}", "when every gate passed")

@@ -16,7 +16,11 @@ from lathe_steps.toolchains.networks.families import FAMILIES, Builder
 ENTRY_POINTS = "lathe.architectures"
 """Group of entry points by which an installed package adds architectures to the registry."""
 
-_OWN: Mapping[str, Builder] = {"lathe.small_cnn": small.SmallCNN, "lathe.mlp": small.MLP}
+_OWN: Mapping[str, Builder] = {
+    "lathe.small_cnn": small.SmallCNN,
+    "lathe.small_encoder": small.SmallEncoder,
+    "lathe.mlp": small.MLP,
+}
 _ABOUT_WEIGHTS = frozenset(
     {
         "weights",
@@ -62,22 +66,23 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_OWN, *found, *_added()}))
 
 
-def build(ref: str, args: Mapping[str, Any]) -> nn.Module:
+def build(ref: str, args: Mapping[str, Any], *, field: str = "model.architecture") -> nn.Module:
     """Build an architecture with fresh weights, in evaluation mode.
 
     Args:
         ref: A name in the registry.
         args: Its arguments.
+        field: Where the resource says so, for messages.
 
     Raises:
         BadInput: UnknownArchitecture, when no such name is in the registry.
         InvalidSpec: When the architecture does not take these arguments, or they would load
             weights or code.
     """
-    builder = _builder(ref)
-    for path, name in _keys(args):
+    builder = _builder(ref, field)
+    for path, name in _keys(args, f"{field}.args"):
         if name in _ABOUT_WEIGHTS:
-            raise InvalidSpec(f"{path}: remove it; the weights come from model.uri")
+            raise InvalidSpec(f"{path}: remove it; weights are not downloaded")
         if name in _ABOUT_CODE:
             raise InvalidSpec(f"{path}: remove it; only the package's own code is run")
     with torch.random.fork_rng(devices=()):
@@ -86,14 +91,14 @@ def build(ref: str, args: Mapping[str, Any]) -> nn.Module:
         except Exception as error:  # whatever a builder makes of arguments that it did not expect
             first = str(error).strip().partition("\n")[0]
             raise InvalidSpec(
-                f"model.architecture.args: {ref} cannot be built with {dict(args)}: {first}"
+                f"{field}.args: {ref} cannot be built with {dict(args)}: {first}"
             ) from error
     if not isinstance(module, nn.Module):
-        raise InvalidSpec(f"model.architecture.ref: {ref} does not build a torch module")
+        raise InvalidSpec(f"{field}.ref: {ref} does not build a torch module")
     return module.eval()
 
 
-def _builder(ref: str) -> Builder:
+def _builder(ref: str, field: str) -> Builder:
     if ref in _OWN:
         return _OWN[ref]
     for entry in entry_points(group=ENTRY_POINTS, name=ref):
@@ -102,23 +107,23 @@ def _builder(ref: str) -> Builder:
     package, _, name = ref.partition(".")
     family = FAMILIES.get(package)
     if family is None:
-        raise _unknown(ref, (*_OWN, *_added()))
+        raise _unknown(field, ref, (*_OWN, *_added()))
     if not family.is_installed:
         raise BadInput(
-            f"model.architecture.ref: {ref} needs the package {package}; {family.remedy}",
+            f"{field}.ref: {ref} needs the package {package}; {family.remedy}",
             reason=Reason.UNKNOWN_ARCHITECTURE,
         )
     found = family.find(name)
     if found is None:
-        raise _unknown(ref, tuple(f"{package}.{known}" for known in family.names()))
+        raise _unknown(field, ref, tuple(f"{package}.{known}" for known in family.names()))
     return found
 
 
-def _unknown(ref: str, known: tuple[str, ...]) -> BadInput:
+def _unknown(field: str, ref: str, known: tuple[str, ...]) -> BadInput:
     near = difflib.get_close_matches(ref, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "use torchvision.<model>"
     return BadInput(
-        f"model.architecture.ref: no architecture is named {ref}; {hint}",
+        f"{field}.ref: no architecture is named {ref}; {hint}",
         reason=Reason.UNKNOWN_ARCHITECTURE,
     )
 
@@ -127,9 +132,7 @@ def _added() -> Iterator[str]:
     return (entry.name for entry in entry_points(group=ENTRY_POINTS))
 
 
-def _keys(
-    args: Mapping[str, Any], path: str = "model.architecture.args"
-) -> Iterator[tuple[str, str]]:
+def _keys(args: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """Every key of arguments, and where it stands."""
     waiting: list[tuple[str, Any, int]] = [(path, args, 0)]
     while waiting:

@@ -1,7 +1,7 @@
 """A torch model on disk: model.safetensors, and architecture.json to build it again from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lathe_steps.base import Artifact, Format, TensorSpec
-from lathe_steps.errors import Internal
+from lathe_steps.errors import Internal, InvalidSpec
+from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains.networks import architectures
 from lathe_steps.toolchains.networks.constraints import Constraints
 from lathe_steps.toolchains.networks.structure import (
@@ -73,7 +74,10 @@ def load(artifact: Artifact) -> Network:
     document = json.loads((artifact.path / ARCHITECTURE).read_text())
     network = fresh(document["ref"], document["args"], read_inputs(artifact.path))
     edits = document["edits"]
-    edit(network.module, Edits(tuple(edits["identity"]), edits["sizes"]))
+    edit(
+        network.module,
+        Edits(tuple(edits["identity"]), edits["sizes"], edits.get("replaced", {})),
+    )
     tensors = load_file(artifact.path / WEIGHTS)
     fit(network.module, tensors)
     if odd := tensors.keys() ^ network.module.state_dict().keys():
@@ -90,14 +94,22 @@ def fill(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
     module.load_state_dict(state, strict=True)
 
 
-def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
+def save(
+    network: Network, out: Path, facts: Facts | None = None, evidence: Sequence[Evidence] = ()
+) -> Artifact:
     """Write a network as an artifact.
 
     Args:
         network: The model.
         out: An existing directory.
         facts: What the step found out; the count of weights is added.
+        evidence: What figures of the report are drawn from.
+
+    Raises:
+        InvalidSpec: When weights are gone that a step before wanted kept as they are.
+        Internal: UnsupportedModel, when the network holds a module that cannot be stored.
     """
+    _check_constraints(network)
     edits = difference(network.origin, network.module)
     document = {
         "ref": network.ref,
@@ -107,18 +119,28 @@ def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
         "constraints": asdict(network.constraints),
     }
     (out / ARCHITECTURE).write_text(json.dumps(document, indent=1))
-    save_file(_separate(network.module.state_dict()), out / WEIGHTS)
+    save_file(separate(network.module.state_dict()), out / WEIGHTS)
     known = {"params": network.parameters, **(facts or {})}
-    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known)
+    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known, tuple(evidence))
 
 
-def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _check_constraints(network: Network) -> None:
+    held = {name for name, _ in network.module.named_parameters(remove_duplicate=False)}
+    kept = network.constraints
+    if gone := sorted({*kept.zeros, *kept.shared} - held):
+        raise InvalidSpec(
+            f"{gone[0]}: a step before made it sparse or clustered, and this one takes it away; "
+            "put this step before that one"
+        )
+
+
+def separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Tensors that share no memory, as safetensors wants them; tied weights are stored twice."""
     seen: set[int] = set()
-    separate = {}
+    alone = {}
     for name, tensor in tensors.items():
         storage = tensor.untyped_storage().data_ptr()
-        alone = tensor.is_contiguous() and storage not in seen
+        whole = tensor.is_contiguous() and storage not in seen
         seen.add(storage)
-        separate[name] = tensor if alone else tensor.clone(memory_format=torch.contiguous_format)
-    return separate
+        alone[name] = tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
+    return alone
