@@ -3,18 +3,23 @@
 from typing import ClassVar
 
 from lathe_steps.base import Parameters, Step
+from lathe_steps.cluster import Cluster
 from lathe_steps.convert_precision import ConvertPrecision
 from lathe_steps.distill import Distill
 from lathe_steps.export import Export
 from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
+from lathe_steps.pack import Pack
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
 from lathe_steps.simplify import Simplify
+from lathe_steps.sparsify import Sparsify
 from lathe_steps.words import Name
 
 KINDS = (
     "prune",
+    "sparsify",
+    "cluster",
     "distill",
     "finetune",
     "fuse",
@@ -22,6 +27,7 @@ KINDS = (
     "simplify",
     "quantize",
     "convert_precision",
+    "pack",
 )
 
 
@@ -33,6 +39,8 @@ class StepEntry(Parameters):
     name: Name | None = None
     """How status and report call the step; the kind of step when it is not given."""
     prune: Prune | None = None
+    sparsify: Sparsify | None = None
+    cluster: Cluster | None = None
     distill: Distill | None = None
     finetune: Finetune | None = None
     fuse: Fuse | None = None
@@ -40,6 +48,7 @@ class StepEntry(Parameters):
     simplify: Simplify | None = None
     quantize: Quantize | None = None
     convert_precision: ConvertPrecision | None = None
+    pack: Pack | None = None
 
     @property
     def kind(self) -> str:

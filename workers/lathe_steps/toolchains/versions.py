@@ -9,6 +9,8 @@ _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
     "prune": (*_TORCH, "torch-pruning"),
+    "sparsify": _TORCH,
+    "cluster": (*_TORCH, "numpy"),
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
@@ -16,6 +18,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "simplify": (*_GRAPH, "onnxslim"),
     "quantize": _GRAPH,
     "convertPrecision": _GRAPH,
+    "pack": ("numpy", "zstandard", "onnx"),
     "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
 }
 
