@@ -21,7 +21,7 @@ from lathe_worker.bench import (
     Progress,
     Require,
 )
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Measured, Passed, Waypoint
 from lathe_worker.settings import WorkerSettings
 
 GARBAGE = b"garbage"
@@ -44,6 +44,7 @@ class FakeBench:
         stops: What is raised at a step instead.
         ratio: Size and latency of every result over the input's.
         drop: By how much the quality of every result fell.
+        passed: What was measured on the way.
         random: Makes the results of a bench differ from another's, as training may.
     """
 
@@ -54,6 +55,7 @@ class FakeBench:
     drop: float = 0.0
     random: str = ""
     closed: bool = False
+    passed: tuple[Passed, ...] = ()
     _samples: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, _settings: WorkerSettings, _home: Path) -> "FakeBench":
@@ -78,7 +80,8 @@ class FakeBench:
 
     def open_datasets(self, request: OpenDatasets) -> None:
         for each in request.datasets:
-            self._samples[each.ref.name] = each.file.read_text()
+            files = sorted(each.file.rglob("*")) if each.file.is_dir() else [each.file]
+            self._samples[each.ref.name] = "".join(file.read_text() for file in files)
             (each.scratch / "0.npy").write_bytes(b"")
 
     def apply(self, request: ApplyStep, progress: Progress, keep: Keep) -> Artifact:
@@ -104,6 +107,7 @@ class FakeBench:
 
     def measure(self, request: Measure, progress: Progress) -> Measured:
         progress(1.0, "measured")
+        self.passed = request.path
         gates = (gate.metric for gate in request.evaluation.gates)
         wanted = dict.fromkeys((*request.evaluation.metrics, *gates))
         metrics = (
@@ -116,11 +120,17 @@ class FakeBench:
             dataset=request.evaluation.dataset,
             samples=1000,
             metrics=tuple(metrics),
+            path=tuple(self._waypoint(passed) for passed in request.path),
             threads=request.threads,
         )
 
     def close(self) -> None:
         self.closed = True
+
+    def _waypoint(self, passed: Passed) -> Waypoint:
+        names = (Metric.TOP1, Metric.SIZE_BYTES) if passed.graph else (Metric.SIZE_BYTES,)
+        metrics = tuple(self._metric(name, passed.step) for name in names)
+        return Waypoint(step=passed.step, metrics=metrics)
 
     def _metric(self, name: Metric, target: str) -> MetricStatus:
         if name in {Metric.TOP1, Metric.ARGMAX_AGREEMENT}:

@@ -7,6 +7,7 @@ from tests.builders import (
     TORCH_MODEL,
     ResourceBuilder,
     a_resource,
+    dataset,
     target,
 )
 
@@ -25,6 +26,14 @@ def _credentials(credentials: dict[str, object]) -> ResourceBuilder:
 
 def _rtx(**options: object) -> ResourceBuilder:
     return a_resource().targets(target("rtx", "TensorRTRTX", tensorrt=options))
+
+
+def _data(**fields: object) -> ResourceBuilder:
+    return a_resource().with_(datasets=[dataset("val", **fields)])
+
+
+def _transform(**transform: object) -> ResourceBuilder:
+    return _data(transforms={"x": [transform]})
 
 
 def _shape(*shape: object) -> ResourceBuilder:
@@ -51,6 +60,15 @@ REFUSED: dict[str, ResourceBuilder] = {
     "dynamic quantisation with calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Dynamic", "calibration": {"dataset": "calib"}}}
     ),
+    "weights alone with calibration": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "calibration": {"dataset": "calib"}}}
+    ),
+    "few bits of weights that are not alone": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "Dynamic", "bits": 4}}
+    ),
+    "a number of bits that no runtime has": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "bits": 3}}
+    ),
     "a model that is not in S3": a_resource().with_(model={**ONNX_MODEL, "uri": "file:///etc/x"}),
     "an output that is no prefix": a_resource().with_(output={"uri": "s3://artifacts/digits"}),
     "a torch model without an architecture": a_resource().with_(
@@ -74,6 +92,19 @@ REFUSED: dict[str, ResourceBuilder] = {
             {"name": "val", "uri": "s3://data/b.npz", "format": "NPZ"},
         ]
     ),
+    "a format of data that does not exist": _data(format="CSV"),
+    "a folder of images in one object": _data(format="ImageFolder"),
+    "a transform that does not exist": _transform(flip={}),
+    "no transform": _transform(),
+    "two transforms at once": _transform(toFloat={}, grayscale={}),
+    "a size of nothing": _transform(resize={"size": [0, 8]}),
+    "a size of one side": _transform(centerCrop={"size": [8]}),
+    "two sizes": _transform(resize={"size": [8, 8], "shorter": 8}),
+    "no size": _transform(resize={}),
+    "more means than deviations": _transform(normalize={"mean": [0, 0], "std": [1]}),
+    "a deviation of nothing": _transform(normalize={"mean": [0], "std": [0]}),
+    "an axis twice": _transform(transpose={"order": [0, 0]}),
+    "an axis that there is not": _transform(transpose={"order": [0, 2]}),
     "two targets of one name": a_resource().targets(target("a"), target("a")),
     "a runtime that does not exist": a_resource().targets(target("a", "TensorFlow")),
     "engine options without an engine": a_resource().targets(target("a", tensorrt={})),
@@ -95,6 +126,22 @@ REFUSED: dict[str, ResourceBuilder] = {
     "a ratio of a quality": _gate(metric="Top1", maxRatio=0.9),
     "a speedup of a size": _gate(metric="SizeBytes", minSpeedup=2),
     "a metric that does not exist": _gate(metric="Top2", maxDrop=0.1),
+    "a relative drop of an error": _gate(metric="MAE", maxRelativeDrop=0.1),
+    "a drop of an error": _gate(metric="MAE", maxDrop=0.1),
+    "a rise of a share": _gate(metric="F1", maxRise=0.1),
+    "a speedup of a count": _gate(metric="MACs", minSpeedup=2),
+    "a ratio of speeds, of which more is better": _gate(metric="Throughput", maxRatio=2),
+    "a least size": _gate(metric="PeakMemory", min=1),
+    "a largest quality": _gate(metric="R2", max=0.9),
+    "confidence in an absolute bound, which has no interval": _gate(
+        metric="Top1", min=0.9, confidence="UpperBound"
+    ),
+    "timing with no CPU": a_resource().with_(
+        evaluation={"dataset": "val", "latency": {"threads": 0}}
+    ),
+    "timing so few calls that no median is sure": a_resource().with_(
+        evaluation={"dataset": "val", "latency": {"minCalls": 5}}
+    ),
     "no kind of credentials": _credentials({}),
     "two kinds of credentials": _credentials({"anonymous": {}, "serviceAccount": {}}),
     "a Secret of another namespace": _credentials({"secretRef": {"name": "a", "namespace": "b"}}),

@@ -32,8 +32,8 @@ class Samples:
     def batches(
         self, size: int, *, shuffle: int | None = None, limit: int | None = None
     ) -> Iterator[Batch]:
-        count = min(limit or len(self), len(self))
-        order = np.arange(count) * len(self) // count
+        count = len(self) if limit is None else min(limit, len(self))
+        order = np.arange(count) * len(self) // max(count, 1)
         if shuffle is not None:
             np.random.default_rng(shuffle).shuffle(order)
         for start in range(0, count, size):

@@ -4,11 +4,11 @@ import hashlib
 import json
 from typing import Literal
 
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.spec import (
     CPU,
     GPU,
-    DatasetRef,
     Model,
     ModelOptimizationSpec,
     Output,

@@ -12,9 +12,10 @@ from pydantic_core import ErrorDetails
 from lathe_api.chains import Finding
 from lathe_api.flow import findings
 from lathe_api.v1alpha1.resource import Metadata, ModelOptimization
-from lathe_api.v1alpha1.spec import Architecture, Axis, Digest
+from lathe_api.v1alpha1.spec import Axis, Digest
 from lathe_api.v1alpha1.status import clip
 from lathe_api.v1alpha1.storage import S3, S3URI, ObjectName
+from lathe_steps.architecture import Architecture
 from lathe_steps.build_engine import ComputeCapability
 from lathe_steps.words import Name, Quantity
 

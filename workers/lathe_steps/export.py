@@ -22,16 +22,19 @@ class Export(Step):
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Export, compare on random inputs, and say how far the outputs are apart.
 
+        Ranges that `quantizeAware` has left beside the weights go along.
         Facts: opset, and the largest relative difference.
 
         Raises:
             Internal: UnsupportedModel or ConversionMismatch.
         """
+        from lathe_steps.toolchains import ranges
         from lathe_steps.toolchains.networks import exporting, model
 
         network = model.load(artifact)
         context.progress(0.1, "exporting")
         exported = exporting.export(network, context.out, opset=self.opset)
+        ranges.carry(artifact.path, context.out)
         context.progress(0.8, "comparing with torch")
         difference = exporting.check(
             network, exported, tolerance=self.tolerance, threads=context.threads

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     SIZE_ABOVE_THRESHOLD = "SizeAboveThreshold"
     LATENCY_ABOVE_THRESHOLD = "LatencyAboveThreshold"
     INSUFFICIENT_SAMPLES = "InsufficientSamples"
+    MACHINE_BUSY = "MachineBusy"
 
     # ends
     SUCCEEDED = "Succeeded"

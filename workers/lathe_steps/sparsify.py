@@ -67,7 +67,7 @@ class Sparsify(Step):
 
     def dataset_names(self) -> tuple[str, ...]:
         """Names of the data sets that the step needs."""
-        return (self.recovery.dataset,) if self.recovery else ()
+        return self.recovery.dataset_names() if self.recovery else ()
 
     def labelled_dataset(self) -> str | None:
         """Name of the data set that the step needs labels of."""

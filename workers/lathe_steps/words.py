@@ -12,6 +12,9 @@ Name = Annotated[
 Glob = Annotated[str, Field(min_length=1, max_length=253)]
 """A pattern of layer or node names; `*` is any run of characters."""
 
+LayerName = Annotated[str, Field(min_length=1, max_length=253)]
+"""The name of one layer, such as stages.2; layers within layers are joined by dots."""
+
 TensorName = Annotated[str, Field(min_length=1, max_length=253)]
 """The name of an input or an output of a model, or of an array in a data set."""
 

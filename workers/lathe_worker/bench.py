@@ -4,15 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
-from lathe_api.v1alpha1.spec import DatasetRef
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.base import Artifact, Parameters, Runtime, TensorSpec
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.toolchains.source import SourceModel
 from lathe_worker.apart import Limits
-from lathe_worker.evaluate import Candidate
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Candidate, Measured, Passed
 
 Progress = Callable[[float, str], None]
 """Called with the share done, 0 to 1, and a short message."""
@@ -68,7 +67,7 @@ class DatasetFile(Parameters):
     ref: DatasetRef
     """How it is to be read."""
     file: Path
-    """Where it is."""
+    """Where it is: the file, or the directory with what its prefix holds."""
     scratch: Path
     """An empty directory for what is unpacked."""
 
@@ -125,6 +124,8 @@ class Measure(Parameters):
     """The input model as ONNX."""
     candidates: tuple[Candidate, ...]
     """The results."""
+    path: tuple[Passed, ...] = ()
+    """What the steps had made, in the plan's order."""
     threads: int
     """CPU threads of every call."""
 

@@ -1,203 +1,223 @@
-"""Data sets: which array feeds which input, whether they fit, and samples in a fixed order."""
+"""Data sets: which column feeds which input, whether they fit, and samples in a fixed order."""
 
-from __future__ import annotations
-
-import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from lathe_api.v1alpha1.spec import DatasetRef
+import numpy as np
+
+from lathe_api.v1alpha1.datasets import DatasetRef
+from lathe_api.v1alpha1.transforms import Transform
 from lathe_steps.base import Batch, TensorSpec
-from lathe_steps.errors import BadInput
-from lathe_steps.reasons import Reason
-from lathe_worker.npz import Archive
+from lathe_worker.data import labels, overlap
+from lathe_worker.data.ahead import ahead
+from lathe_worker.data.columns import Column, Joined, Stored
+from lathe_worker.data.formats import Source, open_source
+from lathe_worker.data.overlap import require_apart
+from lathe_worker.data.refusal import invalid, misshapen, spoken
+from lathe_worker.data.transforms import Unfit, changed
 
-if TYPE_CHECKING:
-    import numpy as np
+__all__ = ["DiskDataset", "open_dataset", "require_apart"]
 
-ALLOWED_OVERLAP = 0.01
-"""Share of the evaluation's samples that may be in a data set that a step has seen: collections
-hold doubles by nature. More of them is a mistake."""
+_AHEAD = 2
+"""Batches that are made before they are asked for."""
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayDataset:
-    """Samples as arrays that lie on disk; a batch copies only the rows that it holds.
+class Feed:
+    """What one input of a model gets.
+
+    Attributes:
+        column: Where values lie.
+        transforms: What is done to each.
+        dtype: What the input takes, as a numpy name; values are cast to it at last.
+    """
+
+    column: Column
+    transforms: tuple[Transform, ...]
+    dtype: str
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Values of some samples, side by side, as the input takes them.
+
+        Raises:
+            BadInput: InvalidDataset, when a value is damaged; ShapeMismatch, when a transform does
+                not take one, or they come out in different shapes.
+        """
+        found = self.made(rows)
+        return found.astype(self.dtype, copy=False)
+
+    def made(self, rows: np.ndarray) -> np.ndarray:
+        """Values after the transforms, of whatever type."""
+        values = self.column.take(rows)
+        if self.transforms:
+            values = [self._changed(v, row) for v, row in zip(values, rows, strict=True)]
+        return labels.stacked(values, self.column, rows)
+
+    def _changed(self, value: np.ndarray, row: int) -> np.ndarray:
+        try:
+            return changed(value, self.transforms)
+        except Unfit as error:
+            raise misshapen(self.column.place(int(row)), str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class DiskDataset:
+    """Samples that lie on disk; a batch is read, decoded and changed when it is due.
 
     Attributes:
         name: As the spec calls it.
-        inputs: An array per model input, first axes equal.
-        dtypes: What each input takes, as a numpy name; batches are cast to it.
-        labels: The class of each sample as int64, shape [samples].
+        feeds: What each model input gets; all have as many samples.
+        labels: int64 classes of shape [samples] or [samples, positions], or float32 numbers.
+        threads: How many batches are made at once, while the last is worked on; 0 makes each when
+            it is asked for.
     """
 
     name: str
-    inputs: Mapping[str, np.ndarray]
-    dtypes: Mapping[str, str]
-    labels: np.ndarray | None
+    feeds: Mapping[str, Feed]
+    labels: Column | None
+    threads: int = 0
 
     def __len__(self) -> int:
         """How many samples there are."""
-        return len(next(iter(self.inputs.values())))
+        return len(next(iter(self.feeds.values())).column)
 
     def batches(
         self, size: int, *, shuffle: int | None = None, limit: int | None = None
     ) -> Iterator[Batch]:
         """Yield batches of at most `size` samples; see `lathe_steps.Dataset`."""
-        import numpy as np  # noqa: PLC0415 - only the child touches samples
-
         count = len(self) if limit is None else min(limit, len(self))
         order = np.arange(count) * len(self) // max(count, 1)
         if shuffle is not None:
             np.random.default_rng(shuffle).shuffle(order)
-        for start in range(0, count, size):
-            rows = order[start : start + size]
-            yield Batch(
-                {
-                    name: array[rows].astype(self.dtypes[name], copy=False)
-                    for name, array in self.inputs.items()
-                },
-                None if self.labels is None else self.labels[rows],
-            )
+        parts = (order[start : start + size] for start in range(0, count, size))
+        if not self.threads:
+            return map(self._batch, parts)
+        return ahead(self._batch, parts, threads=self.threads, depth=_AHEAD)
 
-    def digests(self) -> Iterator[bytes]:
-        """A digest of each sample's inputs, whatever its label, in order."""
-        arrays = [self.inputs[name] for name in sorted(self.inputs)]
-        for sample in range(len(self)):
-            found = hashlib.blake2b(digest_size=16)
-            for array in arrays:
-                found.update(array[sample].tobytes())
-            yield found.digest()
+    def digests(self) -> Iterator[np.ndarray]:
+        """See `lathe_worker.data.overlap.Digested`."""
+        return overlap.digests(
+            {name: (feed.column, _compared(feed)) for name, feed in self.feeds.items()}
+        )
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        inputs = {name: feed.take(rows) for name, feed in self.feeds.items()}
+        found = None if self.labels is None else self.labels.take(rows)
+        return Batch(inputs, None if found is None else np.asarray(found))
 
 
 def open_dataset(
-    ref: DatasetRef, file: Path, scratch: Path, inputs: Sequence[TensorSpec]
-) -> ArrayDataset:
+    ref: DatasetRef, path: Path, scratch: Path, inputs: Sequence[TensorSpec]
+) -> DiskDataset:
     """Open a data set for a model, once everything is checked that can be without running it.
 
-    An input without an entry in `ref.inputs` is the array of its own name; the only input of a
-    model is the only array besides the labels, whatever its name.
+    An input without an entry in `ref.inputs` is the column of its own name; the only input of a
+    model is the only column besides the labels that can be an input, whatever its name.
 
     Args:
         ref: The data set as declared.
-        file: The NPZ file.
-        scratch: An existing directory for unpacked arrays; it is read while the data set is used.
+        path: The file, or the directory with what the prefix holds. It is read while the data set
+            is used, unless the format is unpacked (see `lathe_worker.data.formats`).
+        scratch: An existing directory for unpacked columns; read while the data set is used.
         inputs: What the model takes.
 
     Raises:
-        BadInput: InvalidDataset, when the file is not a sound NPZ file, an array is missing or
-            empty, first axes differ, or labels are no integers; ShapeMismatch, when an array does
-            not fit its input.
+        BadInput: InvalidDataset, when a file is not sound, a column is missing or empty, lengths
+            differ, or labels are none; ShapeMismatch, when a column does not fit its input.
     """
-    archive = Archive(file, f"data set {ref.name} ({ref.uri})")
-    sources = _sources(ref, archive, inputs)
-    needed = {*sources.values(), *([ref.labels] if ref.labels else [])}
-    arrays = {
-        name: archive.unpack(name, scratch / f"{ref.name}-{index}.npy")
-        for index, name in enumerate(sorted(needed))
+    source = open_source(ref, path, scratch)
+    wanted = _sources(ref, source, inputs)
+    columns = source.read([*wanted.values(), *([ref.labels] if ref.labels else [])])
+    _require_samples(ref, columns)
+    feeds = {
+        spec.name: Feed(columns[wanted[spec.name]], ref.transforms.get(spec.name, ()), spec.dtype)
+        for spec in inputs
     }
-    _require_samples(ref, arrays)
-    dataset = ArrayDataset(
-        ref.name,
-        {name: arrays[source] for name, source in sources.items()},
-        {spec.name: spec.dtype for spec in inputs},
-        _labels(ref, arrays[ref.labels]) if ref.labels else None,
-    )
-    check_fits(dataset, inputs)
-    return dataset
+    shapes = {spec.name: _check_fits(ref, spec, feeds[spec.name]) for spec in inputs}
+    found = None
+    if ref.labels:
+        called = f"{spoken(ref)}: the labels {ref.labels}"
+        positions = frozenset(size for shape in shapes.values() for size in shape[1:2])
+        file = scratch / f"{ref.name}-labels.bin"
+        found = labels.checked(columns[ref.labels], called, file, positions)
+    return DiskDataset(ref.name, feeds, found, _threads(feeds.values()))
 
 
-def check_fits(dataset: ArrayDataset, inputs: Sequence[TensorSpec]) -> None:
-    """Compare a data set's arrays with what the model takes; the first axis is the sample.
-
-    Raises:
-        BadInput: ShapeMismatch, naming the input, what it takes, and what it would get.
-    """
-    for spec in inputs:
-        array = dataset.inputs[spec.name]
-        if not _fits(spec, array):
-            axes = ", ".join(str(axis) for axis in spec.shape)
-            found = ", ".join(str(axis) for axis in array.shape)
-            raise BadInput(
-                f"data set {dataset.name}: input {spec.name} takes {spec.dtype} of shape [{axes}], "
-                f"but its array has {array.dtype} of shape [{found}]",
-                reason=Reason.SHAPE_MISMATCH,
+def _sources(ref: DatasetRef, source: Source, inputs: Sequence[TensorSpec]) -> dict[str, str]:
+    """The column of each input."""
+    known = {spec.name for spec in inputs}
+    for field, names in (("inputs", ref.inputs), ("transforms", ref.transforms)):
+        if unknown := sorted(set(names) - known):
+            raise invalid(
+                spoken(ref),
+                f"{field} speaks of {unknown[0]}, but the model's inputs are: "
+                f"{', '.join(spec.name for spec in inputs)}",
             )
-
-
-def require_apart(evaluated: ArrayDataset, seen: Iterable[ArrayDataset]) -> None:
-    """Refuse to measure on samples that training or calibration has seen.
-
-    Raises:
-        BadInput: InvalidDataset, naming both, when more than 1 % of the evaluation's samples are
-            in another data set, byte by byte.
-    """
-    own = list(evaluated.digests())
-    for other in seen:
-        theirs = set(other.digests())
-        shared = sum(digest in theirs for digest in own)
-        if shared > ALLOWED_OVERLAP * len(own):
-            raise BadInput(
-                f"data sets {other.name} and {evaluated.name} share {shared} of the "
-                f"{len(own)} samples to measure on: keep samples apart for the evaluation",
-                reason=Reason.INVALID_DATASET,
-            )
-
-
-def _sources(ref: DatasetRef, archive: Archive, inputs: Sequence[TensorSpec]) -> dict[str, str]:
-    """The array of each input."""
-    rest = [name for name in archive.names if name != ref.labels]
-    sources = {spec.name: ref.inputs.get(spec.name, spec.name) for spec in inputs}
+    found = {spec.name: ref.inputs.get(spec.name, spec.name) for spec in inputs}
+    rest = [name for name in source.candidates if name != ref.labels]
     if not ref.inputs and len(inputs) == 1 and len(rest) == 1:
-        sources = {inputs[0].name: rest[0]}
-    if unknown := sorted(set(ref.inputs) - set(sources)):
-        raise _invalid(
-            ref, f"maps an array to {unknown[0]}, but the model's inputs are: {', '.join(sources)}"
-        )
-    for name, source in [*sources.items(), *([("labels", ref.labels)] if ref.labels else [])]:
-        if source not in archive.names:
-            raise _invalid(
-                ref, f"has no array {source} for {name}; it has: {', '.join(archive.names)}"
+        found = {inputs[0].name: rest[0]}
+    for name, column in [*found.items(), *([("labels", ref.labels)] if ref.labels else [])]:
+        if not source.has(column):
+            raise invalid(
+                spoken(ref), f"has no column {column} for {name}; it has: {', '.join(source.names)}"
             )
-    return sources
+    return found
 
 
-def _require_samples(ref: DatasetRef, arrays: Mapping[str, np.ndarray]) -> None:
-    lengths = {name: len(array) for name, array in arrays.items()}
+def _require_samples(ref: DatasetRef, columns: Mapping[str, Column]) -> None:
+    lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise _invalid(
-            ref, f"has arrays of different lengths ({said}); the first axis is the sample"
+        raise invalid(
+            spoken(ref), f"has columns of different lengths ({said}); the first axis is the sample"
         )
     if 0 in lengths.values():
-        raise _invalid(ref, "has no samples")
+        raise invalid(spoken(ref), "has no samples")
 
 
-def _labels(ref: DatasetRef, array: np.ndarray) -> np.ndarray:
-    if array.size != len(array) or array.dtype.kind not in "iu":
-        raise _invalid(
-            ref,
-            f"labels are one integer per sample, but {ref.labels} holds {array.dtype} of "
-            f"shape {list(array.shape)}",
+def _check_fits(ref: DatasetRef, spec: TensorSpec, feed: Feed) -> tuple[int, ...]:
+    """Compare the first sample, as it comes out, with what the model takes; gives its shape."""
+    found = feed.made(np.zeros(1, np.int64))
+    if not _fits(spec, found):
+        axes = ", ".join(str(axis) for axis in spec.shape)
+        shape = ", ".join(map(str, ("samples", *found.shape[1:])))
+        raise misshapen(
+            spoken(ref),
+            f"input {spec.name} takes {spec.dtype} of shape [{axes}], but gets {found.dtype} of "
+            f"shape [{shape}]; transforms can change it",
         )
-    return array.reshape(-1).astype("int64")
+    return found.shape
 
 
-def _fits(spec: TensorSpec, array: np.ndarray) -> bool:
-    import numpy as np  # noqa: PLC0415 - only the child touches samples
-
-    if not spec.shape or len(spec.shape) != array.ndim:
+def _fits(spec: TensorSpec, found: np.ndarray) -> bool:
+    if not spec.shape or len(spec.shape) != found.ndim:
         return False
-    pairs = zip(spec.shape[1:], array.shape[1:], strict=True)
+    pairs = zip(spec.shape[1:], found.shape[1:], strict=True)
     if any(isinstance(axis, int) and axis != size for axis, size in pairs):
         return False
+    return _casts(found.dtype, spec.dtype)
+
+
+def _casts(dtype: np.dtype[Any], to: str) -> bool:
     try:
-        return bool(np.can_cast(array.dtype, np.dtype(spec.dtype), casting="same_kind"))
+        return bool(np.can_cast(dtype, np.dtype(to), casting="same_kind"))
     except TypeError:  # numpy has no such type, as for strings and bfloat16
         return False
 
 
-def _invalid(ref: DatasetRef, why: str) -> BadInput:
-    return BadInput(f"data set {ref.name} ({ref.uri}) {why}", reason=Reason.INVALID_DATASET)
+def _compared(feed: Feed) -> np.dtype[Any] | None:
+    """The type in which elements are compared, so that float64 and float32 can be the same."""
+    first = feed.column.take(np.zeros(1, np.int64))[0]
+    return np.dtype(feed.dtype) if _casts(first.dtype, feed.dtype) else None
+
+
+def _threads(feeds: Iterable[Feed]) -> int:
+    """Decoding and transforms are worth every core; what is only read is made by one thread."""
+    if all(isinstance(feed.column, Stored | Joined) and not feed.transforms for feed in feeds):
+        return 1
+    return max(1, min(_MOST_THREADS, len(os.sched_getaffinity(0))))

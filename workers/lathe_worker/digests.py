@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lathe_api.plan import Plan
-from lathe_api.v1alpha1.spec import DatasetRef, Digest, Model
+from lathe_api.v1alpha1.datasets import DatasetRef
+from lathe_api.v1alpha1.spec import Digest, Model
 from lathe_steps.toolchains.versions import versions
 from lathe_worker.chain import Chain, PlannedStep
 
@@ -82,8 +83,12 @@ def _runtimes(planned: PlannedStep) -> list[list[object]]:
 
 
 def described(ref: DatasetRef, digest: Digest) -> dict[str, Any]:
-    """What decides the samples of a data set: its bytes, and how they are read."""
-    return {"digest": digest, **ref.model_dump(mode="json", exclude={"name", "uri"})}
+    """What decides the samples of a data set: its bytes, how they are read, and what by.
+
+    Two versions of an image decoder may differ by a little in a pixel.
+    """
+    said = ref.model_dump(mode="json", exclude_none=True, exclude={"name", "uri"})
+    return {"digest": digest, "versions": dict(versions("datasets")), **said}
 
 
 def run_key(plan: Plan, *, given: Given, chain: Chain) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lathe_api.plan import Plan
-from lathe_api.v1alpha1.spec import DatasetRef, Digest, Model
+from lathe_api.v1alpha1.datasets import DatasetRef
+from lathe_api.v1alpha1.spec import Digest, Model
 from lathe_steps.errors import BadInput
 from lathe_steps.reasons import Reason
 from lathe_worker.digests import Given, described, model_digest, of_files
@@ -107,12 +108,14 @@ def look(plan: Plan, store: Store) -> Listing:
     Raises:
         BadInput: One is missing, empty or forbidden.
     """
-    uri = plan.model.uri
-    model = store.list(uri) if uri.endswith("/") else (store.stat(uri),)
     return Listing(
-        Listed("model", uri, model),
-        tuple((ref, Listed(ref.name, ref.uri, (store.stat(ref.uri),))) for ref in used(plan)),
+        _listed("model", plan.model.uri, store),
+        tuple((ref, _listed(ref.name, ref.uri, store)) for ref in used(plan)),
     )
+
+
+def _listed(name: str, uri: str, store: Store) -> Listed:
+    return Listed(name, uri, store.list(uri) if uri.endswith("/") else (store.stat(uri),))
 
 
 def used(plan: Plan) -> tuple[DatasetRef, ...]:

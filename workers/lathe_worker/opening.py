@@ -18,6 +18,8 @@ MEMORY, MEMORY_PER_BYTE, MEMORY_PER_THREAD = 4 * GIB, 8, GIB // 16
 """Bytes that may be allocated to check a model: by toolchains, and for each byte and thread."""
 FILE, FILE_PER_BYTE = GIB, 2
 """Bytes of the largest file that may be written meanwhile."""
+READ_IN_PLACE = frozenset({"Safetensors", "WebDataset", "ImageFolder"})
+"""Formats of data sets that are read where they were fetched to, for as long as the run lasts."""
 
 
 def open_inputs(
@@ -25,8 +27,9 @@ def open_inputs(
 ) -> Opened:
     """Check the model, then every data set against it.
 
-    What was fetched is taken away: the model is written again in Lathe's own form, the arrays of
-    data sets are unpacked, and nothing should lie in the workspace twice.
+    What was fetched is taken away, but for data sets that are read in place: the model is written
+    again in Lathe's own form, other data sets are unpacked, and nothing should lie in the
+    workspace twice.
 
     Raises:
         BadInput: The model or a data set is not what the plan says.
@@ -50,7 +53,8 @@ def open_inputs(
                 evaluated=plan.evaluation.dataset if plan.evaluation else None,
             )
         )
-    _take_away(inputs.all)
+    unpacked = (fetched for ref, fetched in inputs.datasets if ref.format not in READ_IN_PLACE)
+    _take_away([inputs.model, *unpacked])
     return opened
 
 

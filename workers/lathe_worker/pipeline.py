@@ -11,7 +11,7 @@ from typing import Literal
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan, PlannedTarget
 from lathe_api.v1alpha1.status import StepStatus, TargetStatus
-from lathe_steps.base import Artifact
+from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
 from lathe_worker.bench import Bench, Measure, Require, Wanted
@@ -19,11 +19,10 @@ from lathe_worker.chain import End, chain_of
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
-from lathe_worker.evaluate import Candidate
 from lathe_worker.fetch import Inputs, fetch, look
 from lathe_worker.gates import Verdict, judge
 from lathe_worker.manifest import Manifest
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Candidate, Measured
 from lathe_worker.notes import Notes
 from lathe_worker.opening import open_inputs
 from lathe_worker.progress import Meter, Reporter
@@ -41,6 +40,7 @@ log = logging.getLogger(__name__)
 
 NOT_EXECUTED = "built here but not run here: quality is that of the graph it was built from"
 OTHER_CPU = "made for another CPU than this one: its latency was not measured"
+PACKED = "packed: lathe unpack gives back the model that was measured, to be run"
 
 OpenBench = Callable[[WorkerSettings, Path], Bench]
 
@@ -124,7 +124,10 @@ class Walk:
             meter=self.meter,
         )
         for step in self.chain.steps:
-            self.steps.finish(step.name)
+            if step.aside:
+                self.steps.try_aside(step.name)
+            else:
+                self.steps.finish(step.name)
         self.meter.begin(EVALUATE)
         measured = self._measure(self.steps, bench)
         bench.close()  # nothing may touch what is published
@@ -136,6 +139,7 @@ class Walk:
             steps=tuple(
                 Wanted(name=step.name, entry=step.entry, runtimes=step.runtimes)
                 for step in self.chain.steps
+                if not step.aside
             )
         )
 
@@ -160,6 +164,7 @@ class Walk:
                 )
                 for end in self.chain.ends
             ),
+            path=tuple(filter(None, map(steps.passed, self.chain.path))),
             threads=self.settings.threads,
         )
         return bench.measure(request, self.meter.advance)
@@ -223,7 +228,9 @@ def is_rejected(plan: Plan, verdict: Verdict) -> bool:
     return wanted and not verdict.passed
 
 
-def _about(target: PlannedTarget, end: End) -> str:
+def _about(target: PlannedTarget, end: End, final: Artifact) -> str:
+    if final.format is Format.ARCHIVE:
+        return PACKED
     if end.executed:
         return ""
     return OTHER_CPU if target.engine is None else NOT_EXECUTED
@@ -236,7 +243,7 @@ def target_of(target: PlannedTarget, end: End, final: Artifact) -> TargetStatus:
         name=target.name,
         state="Succeeded",
         executed=end.executed,
-        message=_about(target, end),
+        message=_about(target, end, final),
         gpu_product=target.gpu.product if target.gpu else None,
         compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),

@@ -1,13 +1,15 @@
 """What users ask for: the spec of a ModelOptimization."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.running import RunPolicy, Scheduling, Worker
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_api.v1alpha1.storage import S3URI, Storage
+from lathe_steps.architecture import Architecture
 from lathe_steps.base import Parameters, Rule
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.words import Name, TensorName
@@ -30,15 +32,6 @@ class Input(Parameters):
     """Type of its elements."""
     shape: Annotated[tuple[Axis, ...], Field(min_length=1, max_length=8)]
     """A size per axis; a word instead of a number is a dynamic axis, and names it."""
-
-
-class Architecture(Parameters):
-    """The code of a torch model, by a name from a registry: never code itself."""
-
-    ref: Annotated[str, Field(max_length=127, pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
-    """Name in the registry, such as torchvision.resnet18."""
-    args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
-    """Arguments of the architecture, such as num_classes."""
 
 
 class Model(Parameters):
@@ -68,23 +61,6 @@ class Model(Parameters):
     """What the model takes; for ONNX it is read from the file."""
     digest: Digest | None = None
     """Refuse to start from other bytes than these. The digest is in every manifest."""
-
-
-class DatasetRef(Parameters):
-    """Samples for training, calibration or evaluation."""
-
-    name: Name
-    """By which steps and evaluation refer to it."""
-    uri: S3URI
-    """The object that holds it."""
-    format: Literal["NPZ"]
-    """NPZ: named numpy arrays whose first axis is the sample."""
-    inputs: Annotated[dict[TensorName, TensorName], Field(max_length=16)] = Field(
-        default_factory=dict
-    )
-    """Array of each model input; an input without an entry is an array of its own name."""
-    labels: TensorName | None = None
-    """Array of integer class labels."""
 
 
 class GPU(Parameters):

@@ -177,13 +177,17 @@ class MetricStatus(Parameters):
     delta: float | None = None
     """Output minus input, for quality."""
     ratio: float | None = None
-    """Output over input, for sizes and times."""
+    """Output over input, for sizes, times and Throughput."""
     low: float | None = None
     """Lower end of the 95 % interval of delta or ratio."""
     high: float | None = None
     """Upper end of the 95 % interval of delta or ratio."""
     samples: int | None = None
     """How many samples or calls it is about."""
+    cpu_output: float | None = None
+    """The result's value by CPU time instead of the wall's clock, for latencies and Throughput."""
+    cpu_ratio: float | None = None
+    """The ratio by CPU time; it decides when the machine was busy and calls have one thread."""
 
 
 class Failure(Parameters):

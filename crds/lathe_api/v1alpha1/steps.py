@@ -12,6 +12,7 @@ from lathe_steps.fuse import Fuse
 from lathe_steps.pack import Pack
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
+from lathe_steps.quantize_aware import QuantizeAware
 from lathe_steps.simplify import Simplify
 from lathe_steps.sparsify import Sparsify
 from lathe_steps.words import Name
@@ -22,6 +23,7 @@ KINDS = (
     "cluster",
     "distill",
     "finetune",
+    "quantize_aware",
     "fuse",
     "export",
     "simplify",
@@ -43,6 +45,7 @@ class StepEntry(Parameters):
     cluster: Cluster | None = None
     distill: Distill | None = None
     finetune: Finetune | None = None
+    quantize_aware: QuantizeAware | None = None
     fuse: Fuse | None = None
     export: Export | None = None
     simplify: Simplify | None = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lathe_api.v1alpha1.spec import DatasetRef
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.errors import BadInput, Internal
 from lathe_steps.reasons import Reason

@@ -1,6 +1,8 @@
 """Torch models: called by names, changed in structure, stored and built again."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from lathe_steps.base import TensorSpec
 from lathe_steps.errors import BadInput, Internal
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.networks import architectures, calls, model, structure
+from lathe_steps.toolchains.networks.attention import SelfAttention
 from tests.step_runs import Bench, run
 
 pytestmark = pytest.mark.toolchain
@@ -130,10 +133,85 @@ def test_edits_lead_from_the_architecture_to_the_model() -> None:
     assert structure.difference(before, built) == edits
 
 
-def test_a_module_that_became_another_is_no_edit() -> None:
+REPLACED: dict[str, tuple[str, nn.Module]] = {
+    "two thin layers for a thick one": (
+        "last",
+        nn.Sequential(nn.Linear(8, 2, bias=False), nn.Linear(2, 4)),
+    ),
+    "a pooling before another head": (
+        "head",
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 8)),
+    ),
+    "a sequence with fewer modules": ("head", nn.Sequential(nn.Flatten())),
+    "convolutions": (
+        "first",
+        nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.Conv2d(2, 8, (3, 1), padding=(1, 0))),
+    ),
+    "an embedding": ("last", nn.Sequential(nn.Embedding(9, 2), nn.Identity())),
+    "an attention with fewer heads": ("last", SelfAttention(8, 3, 2, batch_first=False)),
+}
+
+
+class Parts(nn.Module):
+    """Nothing that computes: parts to replace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 8, 3)
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(288, 8), nn.BatchNorm1d(8))
+        self.last = nn.Linear(8, 4)
+
+
+@pytest.mark.parametrize(("name", "other"), REPLACED.values(), ids=REPLACED)
+def test_a_module_in_the_place_of_another_is_built_again(name: str, other: nn.Module) -> None:
+    changed, again = Parts(), Parts()
+    before = structure.blueprint(changed)
+    structure.replace(changed, name, other)
+
+    edits = structure.difference(before, changed)
+
+    assert {changed.partition(".")[0] for changed in edits.replaced} == {name}
+    stored = structure.Edits(**json.loads(json.dumps(asdict(edits))))
+    structure.edit(again, stored)
+    again.load_state_dict(changed.state_dict(), strict=True)
+    assert repr(again) == repr(changed)
+    assert structure.difference(before, again) == edits
+
+
+def test_what_became_of_a_replaced_module_later_is_stored_with_it() -> None:
+    changed = Parts()
+    before = structure.blueprint(changed)
+    pair = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    structure.replace(changed, "first", pair)
+    structure.replace(changed, "first.1", nn.Identity())
+
+    edits = structure.difference(before, changed)
+
+    assert edits.replaced["first"]["children"]["1"] == {"kind": "Identity"}
+    assert edits.identity == ()
+
+
+def test_a_module_that_became_one_of_no_known_kind_is_no_edit() -> None:
     built: Any = nn.Sequential(nn.ReLU())
     before = structure.blueprint(built)
     built[0] = nn.Tanh()
 
-    with pytest.raises(Internal):
+    with pytest.raises(Internal) as refusal:
         structure.difference(before, built)
+
+    assert refusal.value.reason is Reason.UNSUPPORTED_MODEL
+
+
+UNKNOWN = {
+    "a kind that does not exist": {"kind": "Tanhh"},
+    "a kind that is not one of the few": {"kind": "LSTM", "input_size": 3, "hidden_size": 3},
+    "no kind": {"in_features": 3},
+    "an argument that is not the kind's": {"kind": "Flatten", "start_dim": 1, "eval": "1"},
+    "something unknown within a sequence": {"kind": "Sequential", "children": {"0": {"kind": "X"}}},
+}
+
+
+@pytest.mark.parametrize("description", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_description_of_something_else_builds_nothing(description: dict[str, Any]) -> None:
+    with pytest.raises(Internal):
+        structure.edit(Parts(), structure.Edits(replaced={"last": description}))

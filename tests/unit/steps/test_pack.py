@@ -61,9 +61,8 @@ def test_sparse_shared_weights_are_packed_thirty_times_smaller(bench: Bench) -> 
 
     assert float(archive.facts["ratio"]) > 30
     assert archive.facts["bytes"] == archive.size
-    sections = [v for k, v in archive.facts.items() if k.startswith("bytes_of_")]
+    sections = [v for k, v in archive.facts.items() if k.endswith("_bytes")]
     assert sum(map(int, sections)) == archive.size
-    assert str(archive.facts["runtime_effect"]).startswith("none")
 
 
 @pytest.mark.parametrize("codec", ["Huffman", "Zstd"])
@@ -103,7 +102,7 @@ def test_a_graph_with_its_weights_beside_it_comes_back(
 
     assert set(content(graph)) == {"model.onnx", "model.onnx.data"}
     assert content(restored(bench, archive, Format.ONNX)) == content(graph)
-    assert int(archive.facts["bytes_of_values"]) > 0
+    assert int(archive.facts["values_bytes"]) > 0
 
 
 def odd_graph() -> onnx.ModelProto:

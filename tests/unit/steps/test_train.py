@@ -14,7 +14,8 @@ from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.networks import architectures, model
-from lathe_steps.toolchains.networks.trainer import Course, _rate
+from lathe_steps.toolchains.networks.schedules import rate
+from lathe_steps.toolchains.networks.trainer import Course
 from lathe_steps.toolchains.training import Training
 from tests.step_runs import Bench, Samples, accuracy, digits
 
@@ -76,13 +77,13 @@ def test_it_trains_on(expected: int, samples: int, asked: dict[str, Any]) -> Non
     course = Course("finetune", Training(dataset="train", **asked), data, 0, lambda *_: None)
 
     assert course.updates == expected
-    assert len(list(course.batches())) == expected
+    assert sum(len(list(course.batches(epoch))) for epoch in course.epochs()) == expected
 
 
 def test_the_rate_warms_up_peaks_and_falls_to_zero() -> None:
     settings = Training(dataset="train", learning_rate=1.0)
 
-    rates = [_rate(settings, done, 100) for done in range(100)]
+    rates = [rate(settings, done, 100) for done in range(100)]
 
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[5:] == sorted(rates[5:], reverse=True)
@@ -136,7 +137,7 @@ BAD_DATA: dict[str, tuple[type[Stopped], Reason, Samples]] = {
         Reason.INVALID_DATASET,
         Samples("train", images(), np.full(16, 10)),
     ),
-    "labels that are no classes": (
+    "as many numbers as there are samples, for ten scores of each": (
         BadInput,
         Reason.INVALID_DATASET,
         Samples("train", images(), np.full(16, 0.5)),

@@ -1,12 +1,26 @@
-"""A report to begin with: pruned, distilled, quantised for a CPU, and built for two GPUs."""
+"""A report to begin with: pruned, distilled, quantised for a CPU, and built for two GPUs.
+
+It has everything that a report can show, and is what the golden page and the browser look at.
+"""
+
+import math
+from typing import Any
 
 from lathe_api.plan import plan_of
 from lathe_api.v1alpha1.evaluation import Evaluation, Metric
 from lathe_api.v1alpha1.status import ArtifactStatus, MetricStatus, TargetStatus
+from lathe_steps.evidence import (
+    Candidate,
+    Candidates,
+    Curve,
+    Evidence,
+    LayerEffect,
+    Sensitivity,
+)
 from lathe_worker.environment import Environment
 from lathe_worker.gates import judge
 from lathe_worker.manifest import InputRecord, ManifestStep
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Measured, Waypoint
 from lathe_worker.report import Report, summary
 from tests.builders import DISTILL, FP16, FUSE, PRUNE, QUANTIZE, a_resource, target
 
@@ -26,19 +40,70 @@ def digest(of: str) -> str:
     return f"sha256:{(of * 64)[:64]}"
 
 
-def step(name: str, kind: str, size: int, seconds: float, **facts: float) -> ManifestStep:
+def step(
+    name: str, kind: str, size: int, seconds: float, *evidence: Evidence, **facts: float | str
+) -> ManifestStep:
     return ManifestStep(
         name=name,
         state="Succeeded",
         seconds=seconds,
         cache="Hit" if kind == "prune" else "Miss",
-        metrics=dict(facts),
+        metrics={name: fact for name, fact in facts.items() if not isinstance(fact, str)},
         kind=kind,
         key="ab" * 32,
         facts=dict(facts),
         digest=digest("b"),
         bytes=size,
+        evidence=evidence,
     )
+
+
+LOSS = Curve(
+    "loss",
+    "batch",
+    tuple(
+        (15.0 * i, round(0.03 + 1.9 * math.exp(-i / 5) + 0.02 * math.sin(2 * i), 4))
+        for i in range(31)
+    ),
+)
+ACCURACY = Curve(
+    "Top1 on val",
+    "epoch",
+    tuple(
+        (float(i), round(0.966 - 0.21 * math.exp(-i / 3) + 0.002 * math.sin(3 * i), 4))
+        for i in range(1, 21)
+    ),
+)
+LAYERS = Sensitivity(
+    "8 bits",
+    "Top1",
+    256,
+    tuple(
+        LayerEffect(name, drop)
+        for name, drop in (
+            ("conv_in", 0.0273),
+            ("blocks.2.conv2", 0.0117),
+            ("head", 0.0078),
+            ("blocks.0.conv1", 0.0039),
+            *((f"blocks.{i}.{kind}", 0.0) for i in range(3, 7) for kind in ("conv1", "conv2")),
+            ("blocks.1.conv1", -0.0039),
+            ("blocks.2.conv1", -0.0039),
+        )
+    ),
+)
+TRIED = Candidates(
+    "Top1",
+    256,
+    (
+        Candidate("all in 8 bits", 158_720, 0.9375, 0.0641),
+        Candidate("conv_in in floating point", 163_840, 0.9648, 0.0684),
+        Candidate("conv_in, blocks.2.conv2 in floating point", 201_300, 0.9687, 0.0812),
+        Candidate("head in floating point", 169_000, 0.9414, 0.0655),
+        Candidate("blocks.2.conv2 in floating point", 196_100, 0.9492, 0.0779),
+        Candidate("conv_in, head in floating point", 174_080, 0.9648, 0.0699),
+    ),
+    chosen=1,
+)
 
 
 def quality(name: Metric, where: str, before: float, after: float, half: float) -> MetricStatus:
@@ -82,7 +147,33 @@ METRICS = (
 )
 
 
-def a_report(metrics: tuple[MetricStatus, ...] = METRICS, *, name: str = "digits") -> Report:
+def waypoint(name: str, top1: float, latency: float, size: int) -> Waypoint:
+    return Waypoint(
+        step=name,
+        metrics=(
+            quality(Metric.TOP1, name, 0.9686, top1, 0.009),
+            ratio(Metric.SIZE_BYTES, name, 1_244_160, size),
+            ratio(Metric.LATENCY_P50, name, 0.212, latency, 0.05),
+        ),
+    )
+
+
+PATH = (
+    waypoint("halve", 0.8914, 0.1241, 621_000),
+    waypoint("recover", 0.9657, 0.1239, 621_000),
+    waypoint("thin", 0.9643, 0.1242, 621_000),
+    waypoint("fuse", 0.9643, 0.1183, 616_000),
+    waypoint("export", 0.9643, 0.1181, 618_000),
+    waypoint("rtx/half", 0.9657, 0.1204, 311_000),
+)
+
+
+def a_report(
+    metrics: tuple[MetricStatus, ...] = METRICS,
+    *,
+    name: str = "digits",
+    path: tuple[Waypoint, ...] = PATH,
+) -> Report:
     """The report of a run that measured this."""
     resource = (
         a_resource()
@@ -95,7 +186,9 @@ def a_report(metrics: tuple[MetricStatus, ...] = METRICS, *, name: str = "digits
         .with_(evaluation=EVALUATION)
     )
     plan = plan_of(resource.parsed(), namespace="default", name=name)
-    measured = Measured(dataset="val", samples=700, metrics=metrics, threads=2, load=0.31)
+    measured = Measured(
+        dataset="val", samples=700, metrics=metrics, threads=2, load=0.31, path=path
+    )
     return Report(
         run_key="5f3a9c1e" * 8,
         finished="2026-11-23T12:34:56Z",
@@ -107,11 +200,48 @@ def a_report(metrics: tuple[MetricStatus, ...] = METRICS, *, name: str = "digits
         ),
         steps=(
             step("Input/export", "export", 1_251_000, 4.1),
-            step("halve", "prune", 621_000, 1.8, params=153_002, macs=3_210_000),
-            step("recover", "distill", 621_000, 41.0, params=153_002, loss=0.0312),
+            step(
+                "halve",
+                "prune",
+                621_000,
+                1.8,
+                params_before=308_394,
+                params=153_002,
+                macs_before=6_480_000,
+                macs=3_210_000,
+            ),
+            step(
+                "recover",
+                "distill",
+                621_000,
+                41.0,
+                LOSS,
+                ACCURACY,
+                loss_first=1.93,
+                loss_last=0.0312,
+                updates=450,
+            ),
+            step(
+                "thin",
+                "sparsify",
+                621_000,
+                0.7,
+                sparsity=0.5,
+                runtime_effect="none: zeros are stored and computed like other weights",
+            ),
             step("fuse", "fuse", 616_000, 0.4, folded=9),
             step("export", "export", 618_000, 4.4, largest_difference=2.1e-6),
-            step("cpu/int8", "quantize", 163_840, 6.2, samples=200),
+            step(
+                "cpu/int8",
+                "quantize",
+                163_840,
+                6.2,
+                LAYERS,
+                TRIED,
+                samples=200,
+                excluded="conv_in",
+                format="QOperator",
+            ),
             step("rtx/half", "convertPrecision", 311_000, 0.6),
             step("rtx/buildEngine", "buildEngine", 812_000, 11.9),
         ),
@@ -155,3 +285,8 @@ def a_report(metrics: tuple[MetricStatus, ...] = METRICS, *, name: str = "digits
             versions={"lathe": "0.1.0", "torch": "2.15.0", "onnx": "1.23.2"},
         ),
     )
+
+
+def changed(report: Report, **fields: Any) -> Report:
+    """The report of a run in which these fields were otherwise."""
+    return Report.model_validate({**dict(report), **fields})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lathe_api.plan import plan_of
-from lathe_api.v1alpha1.spec import DatasetRef
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_worker.chain import PlannedStep, chain_of
 from lathe_worker.digests import Given, described, model_digest, of_files, run_key, step_key
 from tests.builders import DISTILL, PRUNE, QUANTIZE, ResourceBuilder, a_resource, target

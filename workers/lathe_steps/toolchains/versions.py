@@ -8,12 +8,14 @@ _TORCH = ("torch", "torchvision", "safetensors")
 _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
+    "datasets": ("numpy", "pillow", "pyarrow"),
     "prune": (*_TORCH, "torch-pruning"),
     "sparsify": _TORCH,
     "cluster": (*_TORCH, "numpy"),
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
+    "quantizeAware": (*_TORCH, "numpy"),
     "export": (*_TORCH, *_GRAPH, "onnxscript", "onnx-ir"),
     "simplify": (*_GRAPH, "onnxslim"),
     "quantize": _GRAPH,
@@ -28,8 +30,8 @@ def versions(kind: str) -> Mapping[str, str]:
     """Versions by distribution of what a kind of step runs, of those that are installed.
 
     Args:
-        kind: The step as users spell it (convertPrecision), buildEngine, or open for the
-            reading of the input model.
+        kind: The step as users spell it (convertPrecision), buildEngine, open for the reading of
+            the input model, or datasets for that of samples.
     """
     found = {"lathe": version("lathe")}
     for name in _DISTRIBUTIONS[kind]:

@@ -3,6 +3,8 @@
 import json
 from typing import Literal
 
+from pydantic import field_validator
+
 from lathe_api.plan import Plan
 from lathe_api.v1alpha1.status import ArtifactStatus, Summary, TargetStatus, Time
 from lathe_steps.base import Parameters
@@ -10,6 +12,7 @@ from lathe_worker.environment import Environment
 from lathe_worker.gates import Verdict
 from lathe_worker.manifest import InputRecord, ManifestStep
 from lathe_worker.measured import Measured
+from lathe_worker.report.finite import finite
 
 JSON_NAME = "report.json"
 HTML_NAME = "report.html"
@@ -35,7 +38,7 @@ class Report(Parameters):
     """What the result is for."""
     artifacts: tuple[ArtifactStatus, ...]
     """What users load."""
-    measured: Measured | None
+    measured: Measured | None = None
     """What was measured; None without an evaluation."""
     gates: Verdict
     """Whether it was good enough."""
@@ -43,6 +46,11 @@ class Report(Parameters):
     """The result in three words."""
     environment: Environment
     """Where it was done, and with what."""
+
+    @field_validator("steps")
+    @classmethod
+    def _are_finite(cls, steps: tuple[ManifestStep, ...]) -> tuple[ManifestStep, ...]:
+        return tuple(map(finite, steps))
 
     def dumped(self) -> bytes:
         """The report as JSON: the same report is the same bytes."""

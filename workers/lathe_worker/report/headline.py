@@ -1,19 +1,14 @@
 """The top of the page: what came of it, in one sentence and a few large figures."""
 
-from lathe_api.v1alpha1.evaluation import QUALITY, Metric
+from lathe_api.v1alpha1.evaluation import QUALITY, SPEEDS, Metric
 from lathe_api.v1alpha1.status import MetricStatus
 from lathe_steps.reasons import Reason
-from lathe_worker.report import words
+from lathe_worker.report import metrics, words
 from lathe_worker.report.document import Report
 from lathe_worker.report.html import Markup, element
 
-TITLES = {
-    Metric.SIZE_BYTES: "Size",
-    Metric.LATENCY_P50: "Latency",
-    Metric.TOP1: "Top-1 accuracy",
-    Metric.ARGMAX_AGREEMENT: "Agreement",
-    Metric.PARAMS: "Parameters",
-}
+MOST = 6
+"""Large figures; every other is on the target's card."""
 
 
 def section(report: Report) -> Markup:
@@ -35,30 +30,29 @@ def section(report: Report) -> Markup:
 
 
 def sentence(report: Report) -> str:
-    """What came of it, such as: 87% smaller, 3.1x faster, top-1 accuracy -0.5pp."""
-    shown = [metric for metric in figures(report) if metric.name is not Metric.PARAMS]
-    others = [metric for metric in shown if metric.name not in QUALITY]
-    quality = [metric for metric in shown if metric.name in QUALITY]
-    parts = [_said(metric) for metric in (*others, *quality[:1])]
+    """What came of it, such as: 87% smaller, 3.1x faster, top-1 accuracy +0.5pp."""
+    found = _of_target(report)
+    wanted = ((Metric.SIZE_BYTES,), _in_order(SPEEDS), _in_order(QUALITY))
+    firsts = (next((found[name] for name in names if name in found), None) for names in wanted)
+    parts = [metrics.said(metric) for metric in firsts if metric]
     said = ", ".join(parts) if parts else "nothing was measured"
     return said[:1].upper() + said[1:]
 
 
 def figures(report: Report) -> list[MetricStatus]:
-    """The metrics of the target that the summary is about: sizes, times, quality."""
+    """The metrics that matter most, of the target that the summary is about."""
+    found = _of_target(report)
+    return [found[name] for name in metrics.TITLES if name in found][:MOST]
+
+
+def _of_target(report: Report) -> dict[Metric, MetricStatus]:
     found = report.measured.metrics if report.measured else ()
-    shown = words.shown_target(report.plan, found)
-    own = {metric.name: metric for metric in found if metric.target == shown}
-    return [own[name] for name in TITLES if name in own]
+    shown = metrics.shown_target(report.plan, found)
+    return {metric.name: metric for metric in found if metric.target == shown}
 
 
-def _said(metric: MetricStatus) -> str:
-    if metric.name in QUALITY:
-        return f"{TITLES[metric.name].lower()} {words.minus(words.effect(metric))}"
-    if metric.name is Metric.LATENCY_P50:
-        return words.effect(metric)
-    ratio = metric.ratio if metric.ratio is not None else 1.0
-    return f"{100 * abs(1 - ratio):.0f}% {'smaller' if ratio <= 1 else 'larger'}"
+def _in_order(names: frozenset[Metric]) -> tuple[Metric, ...]:
+    return tuple(name for name in metrics.TITLES if name in names)
 
 
 def _badge(report: Report) -> Markup:
@@ -70,12 +64,12 @@ def _badge(report: Report) -> Markup:
 
 
 def _figure(metric: MetricStatus) -> Markup:
-    before, after = (words.value(metric.name, each) for each in (metric.input, metric.output))
-    found = words.interval(metric)
+    before, after = (metrics.value(metric.name, each) for each in (metric.input, metric.output))
+    found = metrics.interval(metric)
     return element(
         "div",
-        element("p", TITLES[metric.name], class_="name"),
-        element("p", words.minus(words.effect(metric)), class_="effect"),
+        element("p", metrics.TITLES[metric.name], class_="name"),
+        element("p", words.minus(metrics.effect(metric)), class_="effect"),
         element("p", before, element("span", " → ", class_="arrow"), element("b", after)),
         element("p", words.minus(found), class_="about") if found else None,
         class_="figure",

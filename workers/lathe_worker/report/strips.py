@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from lathe_worker.report.drawing import box, dot, drawing, line
 from lathe_worker.report.html import Markup, element
+from lathe_worker.report.scales import Scale
+from lathe_worker.report.stops import Value
 
-WIDTH, HEIGHT, MIDDLE = 240.0, 28.0, 14.0
-_MARGIN = 0.12
+HEIGHT, MIDDLE = 28.0, 14.0
 
 
 def bar(share: float, kind: str) -> Markup:
@@ -17,78 +19,30 @@ def bar(share: float, kind: str) -> Markup:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """From figures to places on a strip."""
+class Bound:
+    """What is allowed.
 
-    low: float
-    high: float
-
-    @classmethod
-    def around(cls, *figures: float) -> "Scale":
-        """A scale on which all figures have some room."""
-        low, high = min(figures), max(figures)
-        room = (high - low) * _MARGIN or abs(high) * _MARGIN or 1.0
-        return cls(low - room, high + room)
-
-    def x(self, figure: float) -> float:
-        """The place of a figure."""
-        return WIDTH * (figure - self.low) / (self.high - self.low)
-
-
-def strip(
-    *,
-    point: float,
-    low: float,
-    high: float,
-    limit: float,
-    most: bool,
-    said: str,
-) -> Markup:
-    """Draw a figure with its interval beside what is allowed.
-
-    Args:
-        point: The figure.
-        low: Lower end of its interval; the figure itself where it is exact.
-        high: Upper end.
+    Attributes:
         limit: The bound.
-        most: Whether the bound is the largest allowed figure, or the smallest.
-        said: The same in words, for those who cannot see it.
+        most: Whether it is the largest allowed figure, or the smallest.
     """
-    scale = Scale.around(0.0, point, low, high, limit)
-    edge = scale.x(limit)
-    start, end = (0.0, edge) if most else (edge, WIDTH)
-    return element(
-        "svg",
-        element("title", said),
-        _box(start, end, "allowed"),
-        _line(scale.x(0.0), scale.x(0.0), 4.0, 24.0, "zero"),
-        _line(edge, edge, 2.0, 26.0, "limit"),
-        _line(scale.x(low), scale.x(high), MIDDLE, MIDDLE, "interval"),
-        element("circle", cx=f"{scale.x(point):.1f}", cy=f"{MIDDLE:.1f}", r="4", class_="point"),
-        viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
-        class_="strip",
-        role="img",
-    )
+
+    limit: float
+    most: bool
 
 
-def _box(start: float, end: float, kind: str) -> Markup:
-    return element(
-        "rect",
-        x=f"{start:.1f}",
-        y="6",
-        width=f"{max(end - start, 0.0):.1f}",
-        height="16",
-        rx="3",
-        class_=kind,
-    )
-
-
-def _line(x1: float, x2: float, y1: float, y2: float, kind: str) -> Markup:
-    return element(
-        "line",
-        x1=f"{x1:.1f}",
-        x2=f"{x2:.1f}",
-        y1=f"{y1:.1f}",
-        y2=f"{y2:.1f}",
-        class_=kind,
+def strip(found: Value, allowed: Bound, said: str) -> Markup:
+    """Draw a figure with its interval beside what is allowed; `said` is the same in words."""
+    scale = Scale.around(0.0, found.point, found.low, found.high, allowed.limit)
+    edge, zero = scale.share(allowed.limit), scale.share(0.0)
+    start, end = (0.0, edge) if allowed.most else (edge, 1.0)
+    return drawing(
+        HEIGHT,
+        said,
+        box((start, 6), end - start, 16, "allowed"),
+        line((zero, 4), (zero, 24), "zero"),
+        line((edge, 2), (edge, 26), "limit"),
+        line((scale.share(found.low), MIDDLE), (scale.share(found.high), MIDDLE), "interval"),
+        dot((scale.share(found.point), MIDDLE), 4, "point"),
+        kind="strip",
     )

@@ -2,9 +2,8 @@
 
 from lathe_api.plan import PlannedTarget
 from lathe_api.v1alpha1.status import MetricStatus, TargetStatus
-from lathe_worker.report import words
+from lathe_worker.report import metrics, words
 from lathe_worker.report.document import Report
-from lathe_worker.report.headline import TITLES
 from lathe_worker.report.html import Markup, element
 from lathe_worker.report.strips import bar
 
@@ -23,9 +22,7 @@ def cards(report: Report) -> Markup:
     )
 
 
-def _card(
-    target: PlannedTarget, status: TargetStatus | None, metrics: list[MetricStatus]
-) -> Markup:
+def _card(target: PlannedTarget, status: TargetStatus | None, found: list[MetricStatus]) -> Markup:
     return element(
         "article",
         element(
@@ -35,7 +32,7 @@ def _card(
             *(element("span", chip, class_="chip") for chip in _chips(status)),
         ),
         element("p", status.message, class_="note") if status and status.message else None,
-        element("table", element("tbody", *map(_row, metrics))) if metrics else None,
+        element("table", element("tbody", *map(_row, found))) if found else None,
     )
 
 
@@ -48,11 +45,11 @@ def _chips(status: TargetStatus | None) -> list[str]:
 
 
 def _row(metric: MetricStatus) -> Markup:
-    before, after = (words.value(metric.name, each) for each in (metric.input, metric.output))
+    before, after = (metrics.value(metric.name, each) for each in (metric.input, metric.output))
     most = max(metric.input, metric.output) or 1.0
     return element(
         "tr",
-        element("th", TITLES[metric.name], scope="row"),
+        element("th", metrics.TITLES[metric.name], scope="row"),
         element(
             "td",
             element("span", bar(metric.input / most, "before"), before, class_="pair"),
@@ -60,8 +57,8 @@ def _row(metric: MetricStatus) -> Markup:
         ),
         element(
             "td",
-            element("b", words.minus(words.effect(metric))),
-            element("small", words.minus(words.interval(metric))),
+            element("b", words.minus(metrics.effect(metric))),
+            element("small", words.minus(metrics.interval(metric))),
             class_="number",
         ),
     )

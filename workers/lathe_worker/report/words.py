@@ -1,66 +1,22 @@
 """Figures as people read them."""
 
-from collections.abc import Sequence
-from pathlib import PurePosixPath
-
-from lathe_api.plan import Plan
-from lathe_api.v1alpha1.evaluation import QUALITY, Metric
-from lathe_api.v1alpha1.status import MetricStatus, Summary
-
 _KILO = 1000
+_NEXT = 999.5
+"""What is rounded to a thousand has the next unit."""
 _MINUTE = 60
 _TEN = 10
+_TINY = 1e-3
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def summary(plan: Plan, metrics: Sequence[MetricStatus], seconds: float) -> Summary:
-    """The result in three words, for the columns of `kubectl get`.
-
-    All of them are about one target, so that they belong together: the first of those on which
-    most metrics were measured.
-
-    Args:
-        plan: What was done.
-        metrics: What was measured, on every target.
-        seconds: How long the run took.
-    """
-    shown = shown_target(plan, metrics)
-    found = {metric.name: metric for metric in metrics if metric.target == shown}
-    quality = [metric for name, metric in found.items() if name in QUALITY]
-    return Summary(
-        size=change(found.get(Metric.SIZE_BYTES)),
-        speedup=speedup(found.get(Metric.LATENCY_P50)),
-        quality=f"{quality[0].name} {difference(quality[0].delta or 0.0)}" if quality else None,
-        model=PurePosixPath(plan.model.uri).name,
-        targets=",".join(target.name for target in plan.targets),
-        duration=duration(seconds),
-    )
-
-
-def shown_target(plan: Plan, metrics: Sequence[MetricStatus]) -> str:
-    """The target that stands for the run: the first of those on which most was measured."""
-    names = [target.name for target in plan.targets]
-    return max(names, key=lambda name: sum(metric.target == name for metric in metrics))
-
-
-def change(metric: MetricStatus | None) -> str | None:
-    """Growth or shrinkage, such as -87%."""
-    if metric is None or metric.ratio is None:
-        return None
-    return f"{100 * (metric.ratio - 1):+.0f}%".replace("-0%", "0%").replace("+0%", "0%")
-
-
-def speedup(metric: MetricStatus | None) -> str | None:
-    """How much faster, such as 3.1x."""
-    return times(1 / metric.ratio) if metric and metric.ratio else None
-
-
-def times(factor: float) -> str:
+def times(number: float) -> str:
     """A factor, such as 3.1x or 12x."""
-    return f"{_factor(factor)}x"
+    return f"{factor(number)}x"
 
 
-def _factor(factor: float) -> str:
-    return f"{factor:.0f}" if factor >= _TEN else f"{factor:.1f}"
+def factor(number: float) -> str:
+    """A factor alone, such as 3.1 or 12."""
+    return f"{number:.0f}" if number >= _TEN else f"{number:.1f}"
 
 
 def difference(delta: float) -> str:
@@ -71,7 +27,7 @@ def difference(delta: float) -> str:
 def size(count: float) -> str:
     """Bytes, such as 5.4 MB."""
     for unit in ("B", "kB", "MB", "GB"):
-        if count < _KILO:
+        if count < _NEXT:
             return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
         count /= _KILO
     return f"{count:.3g} TB"
@@ -80,10 +36,36 @@ def size(count: float) -> str:
 def count(number: float) -> str:
     """How many, such as 11.2 M."""
     for unit in ("", " k", " M"):
-        if number < _KILO:
+        if number < _NEXT:
             return f"{number:.3g}{unit}"
         number /= _KILO
     return f"{number:.3g} G"
+
+
+def number(figure: float) -> str:
+    """A figure of any size in three digits, such as 450, 0.0312, 11.2 M or a power of ten."""
+    size = abs(figure)
+    if size >= _NEXT:
+        return ("-" if figure < 0 else "") + count(size)
+    if size >= _TINY or not size:
+        return f"{figure:.3g}"
+    digits, _, power = f"{figure:.1e}".partition("e")
+    return f"{digits}\N{MULTIPLICATION SIGN}10{str(int(power)).translate(_RAISED)}"
+
+
+def signed(delta: float) -> str:
+    """A difference with its sign, such as +0.012."""
+    return number(delta) if delta < 0 or not delta else f"+{number(delta)}"
+
+
+def places(figure: float) -> str:
+    """A score near 1, such as 0.9987."""
+    return f"{figure:.4f}"
+
+
+def per_second(figure: float) -> str:
+    """Samples per second, such as 11.2 k/s."""
+    return f"{count(figure)}/s"
 
 
 def duration(seconds: float) -> str:
@@ -103,51 +85,15 @@ def seconds(value: float) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """A time, such as 3.02 ms, or 48 µs."""
-    return f"{value:.3g} ms" if value >= 1 else f"{1000 * value:.3g} µs"
+    """A time, such as 3.02 ms, 48 µs or 1.2 s."""
+    if value >= _NEXT:
+        return f"{value / _KILO:.3g} s"
+    return f"{value:.3g} ms" if value >= 1 else f"{_KILO * value:.3g} µs"
 
 
 def percent(share: float) -> str:
     """A share, such as 98.2%."""
     return f"{100 * share:.1f}%"
-
-
-def value(metric: Metric, number: float) -> str:
-    """A metric's value with its unit."""
-    spelled = {
-        Metric.TOP1: percent,
-        Metric.ARGMAX_AGREEMENT: percent,
-        Metric.SIZE_BYTES: size,
-        Metric.PARAMS: count,
-        Metric.LATENCY_P50: milliseconds,
-    }
-    return spelled[metric](number)
-
-
-def effect(metric: MetricStatus) -> str:
-    """What became of a metric, such as -87%, 3.1x faster, or -0.5pp."""
-    if metric.name in QUALITY:
-        return difference(metric.delta or 0.0)
-    if metric.name is not Metric.LATENCY_P50:
-        return change(metric) or ""
-    if not metric.ratio:
-        return ""
-    slower = metric.ratio > 1
-    return (
-        f"{times(metric.ratio if slower else 1 / metric.ratio)} {'slower' if slower else 'faster'}"
-    )
-
-
-def interval(metric: MetricStatus) -> str:
-    """The 95 % interval of the effect, such as -1.2 to +0.3pp, or 2.9 to 3.3x."""
-    if metric.low is None or metric.high is None:
-        return ""
-    if metric.name in QUALITY:
-        return f"{100 * metric.low:+.1f} to {difference(metric.high)}"
-    low, high = metric.low, metric.high
-    if metric.ratio and metric.ratio < 1:
-        low, high = 1 / (high or 1.0), 1 / (low or 1.0)
-    return f"{_factor(low)} to {times(high)}"
 
 
 def minus(said: str) -> str:

@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator, Mapping
 
 from lathe_api.plan import Plan, PlannedTarget, input_format
+from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Gate
-from lathe_api.v1alpha1.spec import DatasetRef, ModelOptimizationSpec
+from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.base import Format, Step
 
@@ -92,7 +93,11 @@ def _parameters(step: Step) -> str:
 def _target(target: PlannedTarget, asked: tuple[StepEntry, ...], given: Format) -> Rows:
     yield ("runtime", target.runtime, f"on {target.gpu.product}" if target.gpu else "")
     yield from _steps(target.steps, asked, given)
-    if target.engine is not None:
+    for entry in target.steps:
+        given = entry.step.gives(given)
+    if given is Format.ARCHIVE:
+        yield ("", "", "its files have to be unpacked before they are used: lathe unpack")
+    elif target.engine is not None:
         yield ("buildEngine", "ONNX → Engine", _parameters(target.engine))
 
 
@@ -110,7 +115,7 @@ def _evaluation(plan: Plan) -> Rows:
 
 
 def _bound(gate: Gate) -> str:
-    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_none=True)
+    bound = gate.model_dump(mode="json", exclude={"metric", "target"}, exclude_defaults=True)
     return ", ".join(f"{name} {value}" for name, value in bound.items())
 
 

@@ -63,7 +63,7 @@ def write(sources: Sequence[Source], archive: Path, codec: Codec) -> Mapping[str
         codec: What codes streams of numbers.
 
     Returns:
-        Bytes by section: header, positions, codebooks, values, bytes (what is no number).
+        Bytes by section: header, positions, codebooks, values, and other (what is no number).
     """
     digest = hashlib.blake2b(digest_size=_DIGEST)
     sections: Counter[str] = Counter()
@@ -104,7 +104,7 @@ class _Run:
             done = blocks.Written()
             length = number(len(piece)) + (number(len(frame)) if short else b"")
             done.add("header", bytes([Kind.ZSTD if short else Kind.STORED]) + length)
-            done.add("bytes", frame if short else piece)
+            done.add("other", frame if short else piece)
             yield done
         self._data.clear()
 

@@ -14,8 +14,6 @@ from lathe_steps.toolchains.archives.streams import Codec
 from lathe_steps.toolchains.count import parameters
 from lathe_steps.toolchains.torch_files import ARCHITECTURE, WEIGHTS
 
-EFFECT = "none: it has to be unpacked before it can be run (lathe unpack)"
-
 
 def pack(
     artifact: Artifact, out: Path, codec: Codec, progress: Callable[[float, str], None]
@@ -39,8 +37,7 @@ def pack(
         "bytes": after,
         "ratio": round(before / after, 3),
         "bits_per_weight": round(8 * after / max(weights, 1), 3),
-        **{f"bytes_of_{name}": count for name, count in sorted(sections.items())},
-        "runtime_effect": EFFECT,
+        **{f"{name}_bytes": count for name, count in sorted(sections.items())},
     }
     return Artifact(Format.ARCHIVE, out, (container.NAME,), facts)
 
@@ -50,9 +47,9 @@ def _sources(artifact: Artifact) -> list[Source]:
         weights = artifact.path / WEIGHTS
         found = [(artifact.path / ARCHITECTURE, []), (weights, [*places.in_safetensors(weights)])]
     else:
-        from lathe_steps.toolchains.graphs import places as graph_places
+        from lathe_steps.toolchains.graphs import layout
 
-        found = [*graph_places.of_files(artifact.path).items()]
+        found = [*layout.places(artifact.path).items()]
     return [Source(path, within) for path, within in found]
 
 

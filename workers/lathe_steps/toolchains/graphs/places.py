@@ -1,134 +1,98 @@
-"""Where the tensors of an ONNX model lie in its files, byte for byte.
+"""The places of a graph where quantisation rounds, and what leaves 8 bits with each of them."""
 
-A parsed model does not say it, so the file itself is walked, as protobuf's wire format has it.
-"""
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
-import math
-import mmap
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
-from lathe_steps.toolchains.archives.places import Place, of_tensor
-from lathe_steps.toolchains.graphs import files
-from lathe_steps.toolchains.graphs.external import place_of
+from lathe_steps.toolchains.graphs.layers import Layer, layers
 
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
-_FIXED = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
-_WIRE, _WIRE_BITS = 7, 3
-_MORE, _BITS = 0x80, 7
-_WIDEST = 8
-_HOLDERS = frozenset(
+_COMPUTE = frozenset(
     {
-        "ModelProto",
-        "GraphProto",
-        "NodeProto",
-        "AttributeProto",
-        "FunctionProto",
-        "SparseTensorProto",
-        "TensorProto",
+        "Conv",
+        "ConvTranspose",
+        "Gemm",
+        "MatMul",
+        "Add",
+        "Mul",
+        "Concat",
+        "AveragePool",
+        "GlobalAveragePool",
+        "LeakyRelu",
+        "Sigmoid",
+        "Softmax",
     }
 )
-"""Messages with tensors somewhere within."""
-_DATA = frozenset({"raw_data", "float_data"})
-"""Fields of a tensor whose bytes are its numbers."""
+"""Operators that compute in 8 bits what they are given in 8 bits."""
+_PASS = frozenset(
+    {
+        "Relu",
+        "Clip",
+        "MaxPool",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Split",
+        "Pad",
+        "Resize",
+    }
+)
+"""Operators that are in 8 bits only where what they are given is."""
 
 
-class _Field(NamedTuple):
-    """A field of a message.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tensor that is rounded.
 
     Attributes:
-        known: Its description, for one of many bytes.
-        begin: Where it begins.
-        start: Where its content begins.
-        end: Where it ends.
+        tensor: Its name.
+        layer: The layer whose weight it is; None for an activation.
+        nodes: Names of the nodes that have to stay in floating point for it not to be rounded:
+            the layer, or all that make and use the activation.
     """
 
-    known: Any
-    begin: int
-    start: int
-    end: int
+    tensor: str
+    layer: Layer | None
+    nodes: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"weights of {self.nodes[0]}" if self.layer else f"output of {self.nodes[0]}"
 
 
-def of_files(folder: Path) -> dict[Path, list[Place]]:
-    """The places of every tensor of a model that `files.write` has written, by file."""
-    file, data = folder / files.MODEL, folder / files.DATA
-    found: dict[Path, list[Place]] = {file: []}
-    if data.exists():
-        found[data] = []
-    with (
-        file.open("rb") as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as view,
-    ):
-        for fields in _tensors(view, onnx.ModelProto.DESCRIPTOR, 0, len(view)):
-            tensor, numbers = _parsed(view, fields)
-            if numbers is not None:
-                found[file].append(_place(tensor, numbers.start, numbers.end))
-            elif (beside := place_of(tensor)) is not None and beside.length is not None:
-                start = beside.offset
-                found[data].append(_place(tensor, start, start + beside.length))
+def places(graph: onnx.GraphProto, ranges: Collection[str], kept: Collection[str]) -> list[Place]:
+    """Find them, in the graph's order.
+
+    Args:
+        graph: Its main nodes have names.
+        ranges: Names of the activations with a calibrated range; others are not rounded.
+        kept: Names of nodes that stay in floating point anyway.
+    """
+    wide = set(kept)
+    found = [
+        Place(each.weight, each, (each.name,)) for each in layers(graph) if each.name not in wide
+    ]
+    makers = {name: node for node in graph.node for name in node.output}
+    outputs = {info.name for info in graph.output}
+    for name in ranges:
+        users = [n for n in graph.node if name in n.input and n.op_type in _COMPUTE]
+        maker = makers.get(name)
+        if users or (name in outputs and maker is not None and maker.op_type in _COMPUTE):
+            nodes = (*_made_by(name, makers), *(user.name for user in users))
+            if not wide.issuperset(nodes):
+                found.append(Place(name, None, tuple(dict.fromkeys(nodes))))
     return found
 
 
-def _tensors(view: memoryview, message: Any, start: int, end: int) -> Iterator[list[_Field]]:  # noqa: ANN401 - protobuf's descriptions have no types
-    """The fields of each tensor within a message."""
-    fields = list(_fields(view, message, start, end))
-    if message.name == "TensorProto":
-        yield fields
-        return
-    for field in fields:
-        inner = field.known and field.known.message_type
-        if inner is not None and inner.name in _HOLDERS:
-            yield from _tensors(view, inner, field.start, field.end)
-
-
-def _fields(view: memoryview, message: Any, at: int, end: int) -> Iterator[_Field]:  # noqa: ANN401 - same reason
-    while at < end:
-        begin = at
-        key, at = _varint(view, at)
-        wire, known = key & _WIRE, None
-        if wire == _BYTES:
-            length, at = _varint(view, at)
-            known = message.fields_by_number.get(key >> _WIRE_BITS)
-            after = at + length
-        elif wire == _VARINT:
-            _, after = _varint(view, at)
-        else:
-            after = at + _FIXED[wire]
-        yield _Field(known, begin, at, after)
-        at = after
-
-
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    """A number, and the place after it."""
-    value = shift = 0
-    while True:
-        byte = view[at]
-        at += 1
-        value |= (byte & ~_MORE) << shift
-        shift += _BITS
-        if byte < _MORE:
-            return value, at
-
-
-def _parsed(view: memoryview, fields: list[_Field]) -> tuple[TensorProto, _Field | None]:
-    """A tensor without its numbers, and the field that holds them."""
-    numbers = [field for field in fields if field.known and field.known.name in _DATA]
-    rest = b"".join(view[f.begin : f.end] for f in fields if f not in numbers)
-    return TensorProto.FromString(rest), numbers[0] if len(numbers) == 1 else None
-
-
-def _place(tensor: TensorProto, start: int, end: int) -> Place:
-    """The numbers of a tensor; as bytes where they are packed closer than numpy has them."""
-    shape = tuple(tensor.dims)
-    width = 1
-    if tensor.data_type != TensorProto.STRING:
-        width = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize
-    if width > _WIDEST or math.prod(shape) * width != end - start:
-        return of_tensor(start, (end - start,), 1, is_float32=False)
-    return of_tensor(start, shape, width, is_float32=tensor.data_type == TensorProto.FLOAT)
+def _made_by(name: str, makers: dict[str, onnx.NodeProto]) -> Iterator[str]:
+    """The node that computes a tensor first, then those that only pass it on."""
+    passed: list[str] = []
+    while (maker := makers.get(name)) is not None:
+        passed.append(maker.name)
+        if maker.op_type not in _PASS:
+            break
+        name = maker.input[0]
+    yield from reversed(passed)

@@ -10,10 +10,19 @@ from onnx import version_converter
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.graphs import files
+from lathe_steps.toolchains.graphs import files, pools
 from lathe_steps.toolchains.onnx_runtime import errors, first_line
 
-_QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "ConvInteger", "MatMulI")
+_QUANTISED = (
+    "QLinear",
+    "QGemm",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "ConvInteger",
+    "MatMulI",
+    "MatMulNBits",
+    "GatherBlockQuantized",
+)
 
 
 def prepare(artifact: Artifact, out: Path, *, opset: int) -> Path:
@@ -48,6 +57,14 @@ def prepare(artifact: Artifact, out: Path, *, opset: int) -> Path:
         ) from error
     onnx.shape_inference.infer_shapes_path(str(plain), str(inferred))
     return inferred
+
+
+def pool(graph: Path) -> None:
+    """Write means over images as pooling, in a prepared file."""
+    model = files.read(graph, weights=False)
+    if pools.pool(model):
+        onnx.save_model(model, str(graph))
+        onnx.shape_inference.infer_shapes_path(str(graph), str(graph))
 
 
 def _raised(artifact: Artifact, out: Path, opset: int) -> Path:

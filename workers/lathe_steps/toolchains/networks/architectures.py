@@ -18,7 +18,11 @@ ENTRY_POINTS = "lathe.architectures"
 
 Builder = Callable[..., nn.Module]
 
-_OWN: Mapping[str, Builder] = {"lathe.small_cnn": small.SmallCNN, "lathe.mlp": small.MLP}
+_OWN: Mapping[str, Builder] = {
+    "lathe.small_cnn": small.SmallCNN,
+    "lathe.small_encoder": small.SmallEncoder,
+    "lathe.mlp": small.MLP,
+}
 _TORCHVISION = "torchvision."
 _ABOUT_WEIGHTS = ("weights", "pretrained", "weights_backbone", "progress")
 """Arguments by which torchvision's builders download weights; weights come from model.uri."""
@@ -31,43 +35,42 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_OWN, *vision, *added}))
 
 
-def build(ref: str, args: Mapping[str, Any]) -> nn.Module:
+def build(ref: str, args: Mapping[str, Any], *, field: str = "model.architecture") -> nn.Module:
     """Build an architecture with fresh weights, in evaluation mode.
 
     Args:
         ref: A name in the registry.
         args: Its arguments.
+        field: Where the resource says so, for messages.
 
     Raises:
         BadInput: UnknownArchitecture, when no such name is in the registry.
         InvalidSpec: When the architecture does not take these arguments.
     """
-    builder = _builder(ref)
+    builder = _builder(ref, field)
     for name in _ABOUT_WEIGHTS:
         if name in args:
-            raise InvalidSpec(
-                f"model.architecture.args.{name}: remove it; the weights come from model.uri"
-            )
+            raise InvalidSpec(f"{field}.args.{name}: remove it; weights are not downloaded")
     with torch.random.fork_rng(devices=()):
         try:
             module = builder(**{**_quiet(ref), **args})
         except Exception as error:  # whatever a builder makes of arguments that it did not expect
             first = str(error).partition("\n")[0]
             raise InvalidSpec(
-                f"model.architecture.args: {ref} cannot be built with {dict(args)}: {first}"
+                f"{field}.args: {ref} cannot be built with {dict(args)}: {first}"
             ) from error
     if not isinstance(module, nn.Module):
-        raise InvalidSpec(f"model.architecture.ref: {ref} does not build a torch module")
+        raise InvalidSpec(f"{field}.ref: {ref} does not build a torch module")
     return module.eval()
 
 
-def _builder(ref: str) -> Builder:
+def _builder(ref: str, field: str) -> Builder:
     known = names()
     if ref not in known:
         near = difflib.get_close_matches(ref, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "use torchvision.<model>"
         raise BadInput(
-            f"model.architecture.ref: no architecture is named {ref}; {hint}",
+            f"{field}.ref: no architecture is named {ref}; {hint}",
             reason=Reason.UNKNOWN_ARCHITECTURE,
         )
     if ref in _OWN:

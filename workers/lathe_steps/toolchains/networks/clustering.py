@@ -9,9 +9,11 @@ import torch
 
 from lathe_steps.base import Artifact, Context
 from lathe_steps.errors import Internal, InvalidSpec
+from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains import kmeans
 from lathe_steps.toolchains.networks import calls, model, recovering, resuming, unused
 from lathe_steps.toolchains.networks.constraints import Constraints
+from lathe_steps.toolchains.networks.course import Trail
 from lathe_steps.toolchains.networks.model import Facts, Network
 from lathe_steps.toolchains.networks.weights import Weights, of_layers
 from lathe_steps.toolchains.training import Recovery
@@ -50,6 +52,7 @@ def cluster(
         state = _share(weights, groups, wish, context)
         resuming.keep(context.checkpoints, network, state)
     trained: Facts = {}
+    curves: list[Evidence] = []
     if recovery is not None:
         context.progress(0.1, "training the shared values")
         trained = recovering.recover(
@@ -58,11 +61,15 @@ def cluster(
             context,
             step="cluster",
             progress=lambda share, said: context.progress(0.1 + 0.9 * share, said),
+            trail=Trail(
+                resuming.part(context.checkpoints, "training", network, state), curves.append
+            ),
         )
     if wish.rounding == "FP16":
         _round(network, weights)
     losses = {name: fact for name, fact in trained.items() if name.startswith("loss")}
-    return model.save(network, context.out, {**state, **losses, **_facts(weights, groups)})
+    facts = {**state, **losses, **_facts(weights, groups)}
+    return model.save(network, context.out, facts, curves)
 
 
 def _marked(before: Constraints, weights: Weights, wish: Wish) -> Constraints:

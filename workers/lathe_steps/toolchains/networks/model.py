@@ -1,7 +1,7 @@
 """A torch model on disk: model.safetensors, and architecture.json to build it again from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import nn
 
 from lathe_steps.base import Artifact, Format, TensorSpec
 from lathe_steps.errors import Internal
+from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains.networks import architectures
 from lathe_steps.toolchains.networks.constraints import Constraints
 from lathe_steps.toolchains.networks.structure import (
@@ -53,14 +54,26 @@ class Network:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def fresh(ref: str, args: Mapping[str, Any], inputs: tuple[TensorSpec, ...]) -> Network:
+def fresh(
+    ref: str,
+    args: Mapping[str, Any],
+    inputs: tuple[TensorSpec, ...],
+    *,
+    field: str = "model.architecture",
+) -> Network:
     """Build a network with fresh weights.
+
+    Args:
+        ref: A name in the registry.
+        args: The architecture's arguments.
+        inputs: What it takes.
+        field: Where the resource says so, for messages.
 
     Raises:
         BadInput: UnknownArchitecture.
         InvalidSpec: When the architecture does not take these arguments.
     """
-    module = architectures.build(ref, args)
+    module = architectures.build(ref, args, field=field)
     return Network(module, ref, dict(args), inputs, blueprint(module))
 
 
@@ -73,7 +86,10 @@ def load(artifact: Artifact) -> Network:
     document = json.loads((artifact.path / ARCHITECTURE).read_text())
     network = fresh(document["ref"], document["args"], read_inputs(artifact.path))
     edits = document["edits"]
-    edit(network.module, Edits(tuple(edits["identity"]), edits["sizes"]))
+    edit(
+        network.module,
+        Edits(tuple(edits["identity"]), edits["sizes"], edits.get("replaced", {})),
+    )
     tensors = load_file(artifact.path / WEIGHTS)
     fit(network.module, tensors)
     if odd := tensors.keys() ^ network.module.state_dict().keys():
@@ -90,13 +106,16 @@ def fill(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
     module.load_state_dict(state, strict=True)
 
 
-def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
+def save(
+    network: Network, out: Path, facts: Facts | None = None, evidence: Sequence[Evidence] = ()
+) -> Artifact:
     """Write a network as an artifact.
 
     Args:
         network: The model.
         out: An existing directory.
         facts: What the step found out; the count of weights is added.
+        evidence: What figures of the report are drawn from.
     """
     edits = difference(network.origin, network.module)
     document = {
@@ -107,18 +126,18 @@ def save(network: Network, out: Path, facts: Facts | None = None) -> Artifact:
         "constraints": asdict(network.constraints),
     }
     (out / ARCHITECTURE).write_text(json.dumps(document, indent=1))
-    save_file(_separate(network.module.state_dict()), out / WEIGHTS)
+    save_file(separate(network.module.state_dict()), out / WEIGHTS)
     known = {"params": network.parameters, **(facts or {})}
-    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known)
+    return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known, tuple(evidence))
 
 
-def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Tensors that share no memory, as safetensors wants them; tied weights are stored twice."""
     seen: set[int] = set()
-    separate = {}
+    alone = {}
     for name, tensor in tensors.items():
         storage = tensor.untyped_storage().data_ptr()
-        alone = tensor.is_contiguous() and storage not in seen
+        whole = tensor.is_contiguous() and storage not in seen
         seen.add(storage)
-        separate[name] = tensor if alone else tensor.clone(memory_format=torch.contiguous_format)
-    return separate
+        alone[name] = tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
+    return alone

@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 from lathe_steps.base import Context
 from lathe_steps.toolchains.networks import losses, model, trainer
+from lathe_steps.toolchains.networks.course import Trail, course_of
+from lathe_steps.toolchains.networks.losses import Loss
 from lathe_steps.toolchains.networks.model import Facts, Network
 from lathe_steps.toolchains.training import Recovery
+
+_NO_TRAIL = Trail()
 
 
 def recover(
@@ -15,29 +19,38 @@ def recover(
     *,
     step: str,
     progress: Callable[[float, str], None],
+    trail: Trail = _NO_TRAIL,
 ) -> Facts:
     """Train a network in place, on labels and on what the run's input model answers.
 
     Args:
         network: The model; its constraints are kept.
         recovery: How to train.
-        context: Of the step; gives data set, teacher and seed.
+        context: Of the step; gives data sets, teacher and seed.
         step: Kind of the step, for messages.
         progress: Called with the share of the training done and a short message.
+        trail: Where it keeps how far it is (`saved.Part`), and whom it tells its curves.
 
     Returns:
         Facts, as `trainer.train` does.
 
     Raises:
-        BadInput: When the data set does not fit the model.
+        BadInput: When a data set does not fit the model.
         Internal: When the loss is no number any more.
     """
-    dataset = context.datasets[recovery.dataset]
-    loss = losses.cross_entropy(dataset.name)
-    if recovery.alpha > 0:
-        teacher = model.load(context.source).module
-        loss = losses.distillation(
-            teacher, dataset.name, temperature=recovery.temperature, alpha=recovery.alpha
-        )
-    course = trainer.Course(step, recovery, dataset, context.seed, progress)
-    return trainer.train(network, course, loss)
+    course = course_of(step, recovery, context, trail, progress)
+    return trainer.train(network, course, loss_of(recovery, context))
+
+
+def loss_of(recovery: Recovery, context: Context) -> Loss:
+    """What recovery makes small: the distance from labels, from the input model, or from both."""
+    hard = losses.labelled(recovery.loss, recovery.label_smoothing)
+    if recovery.alpha == 0:
+        return hard
+    return losses.taught(
+        losses.Teacher(model.load(context.source).module),
+        hard,
+        kind=recovery.loss,
+        temperature=recovery.temperature,
+        alpha=recovery.alpha,
+    )

@@ -11,6 +11,7 @@ from lathe_steps.base import Artifact, Context
 from lathe_steps.errors import InvalidSpec
 from lathe_steps.evidence import Curve
 from lathe_steps.toolchains.networks import calls, model, recovering, resuming, unused
+from lathe_steps.toolchains.networks.course import Trail
 from lathe_steps.toolchains.networks.model import Facts, Network
 from lathe_steps.toolchains.networks.weights import Weights, of_layers
 from lathe_steps.toolchains.training import Recovery
@@ -60,14 +61,14 @@ def sparsify(
         share = _progress(wish, done + 1)
         if done >= int(state.get("passes", 0)):
             _zero(weights, wish, start, share, context.seed + done)
-            trained = _recover(network, recovery, context, (done, wish.passes))
-            state = {"start": start, **trained, "passes": done + 1}
+            state = {"start": start, "passes": done}
+            trained = _recover(network, recovery, context, state, wish.passes)
+            state = {**state, **trained, "passes": done + 1}
             resuming.keep(context.checkpoints, network, state)
         points.append((done + 1.0, _planned(wish, start, share)))
     facts = _facts(network, weights) | {k: v for k, v in state.items() if k.startswith("loss")}
-    saved = model.save(network, context.out, facts)
     curve = Curve("share of zeros", "pass", tuple(points))
-    return replace(saved, evidence=(curve,) if wish.passes > 1 else ())
+    return model.save(network, context.out, facts, [curve] if wish.passes > 1 else [])
 
 
 def _progress(wish: Wish, done: int) -> float:
@@ -159,9 +160,9 @@ def _refuse_empty(doomed: Mapping[str, torch.Tensor]) -> None:
 
 
 def _recover(
-    network: Network, recovery: Recovery | None, context: Context, at: tuple[int, int]
+    network: Network, recovery: Recovery | None, context: Context, state: Facts, passes: int
 ) -> Facts:
-    done, passes = at
+    done = int(state["passes"])
     context.progress(done / passes, f"pass {done + 1}/{passes}")
     if recovery is None:
         return {}
@@ -173,6 +174,7 @@ def _recover(
         progress=lambda share, said: context.progress(
             (done + share) / passes, f"pass {done + 1}/{passes}: {said}"
         ),
+        trail=Trail(resuming.part(context.checkpoints, f"training-{done}", network, state)),
     )
 
 

@@ -1,16 +1,17 @@
 """How a model differs in structure from its architecture, as plain data.
 
-Pruning changes sizes, folding takes normalisations away. Both are kept as a small record beside
-the weights, so that a changed model is built again from its architecture and never unpickled.
+Pruning changes sizes, folding takes normalisations away, factorising puts two layers in the place
+of one. All of it is kept as a small record beside the weights, so that a changed model is built
+again from its architecture and never unpickled.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
-from lathe_steps.errors import Internal
+from lathe_steps.toolchains.networks import vocabulary
 
 Size = int | list[int]
 """An integer attribute of a module, such as out_channels, or a list of them."""
@@ -23,17 +24,26 @@ class Edits:
     Attributes:
         identity: Modules that pass their input through, by name.
         sizes: Integer attributes that differ, by module and attribute.
+        replaced: Modules that others stand in for, by name.
     """
 
     identity: tuple[str, ...] = ()
     sizes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
+    replaced: Mapping[str, vocabulary.Description] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A module tree as its architecture builds it: the type and the sizes of every module."""
+    """A module tree as its architecture builds it.
+
+    Attributes:
+        types: Of every module, by name.
+        children: Names of the modules in each.
+        sizes: Integer attributes of each.
+    """
 
     types: Mapping[str, type[nn.Module]]
+    children: Mapping[str, tuple[str, ...]]
     sizes: Mapping[str, Mapping[str, Size]]
 
 
@@ -41,6 +51,7 @@ def blueprint(module: nn.Module) -> Blueprint:
     """Write down the structure of a module tree."""
     return Blueprint(
         types={name: type(child) for name, child in module.named_modules()},
+        children={name: _children(child) for name, child in module.named_modules()},
         sizes={name: dict(_sizes(child)) for name, child in module.named_modules()},
     )
 
@@ -49,29 +60,47 @@ def difference(before: Blueprint, module: nn.Module) -> Edits:
     """The edits that lead from a blueprint to a module tree.
 
     Raises:
-        Internal: When a module was replaced by something else than an identity.
+        Internal: UnsupportedModel, when a module was replaced by one that has no description.
     """
-    children = dict(module.named_modules())
-    identity, sizes = [], {}
+    now = dict(module.named_modules())
+    sizes: dict[str, Mapping[str, Size]] = {}
+    replaced: dict[str, vocabulary.Description] = {}
+    identity: list[str] = []
     for name, kind in before.types.items():
-        child = children.get(name)
-        if child is None:  # it went away with the parent that became an identity
-            continue
-        if type(child) is not kind:
-            if not isinstance(child, nn.Identity):
-                raise Internal(f"{name}: a {type(child).__name__} cannot be stored as an edit")
+        if name not in now or _within(name, (*identity, *replaced)):
+            continue  # it went away with its parent
+        child = now[name]
+        if type(child) is kind and _children(child) == before.children[name]:
+            sizes[name] = _changed(before.sizes[name], dict(_sizes(child)))
+        elif type(child) is nn.Identity:
             identity.append(name)
-            continue
-        now, then = dict(_sizes(child)), before.sizes[name]
-        if changed := {k: now[k] for k, v in then.items() if now.get(k, v) != v}:
-            sizes[name] = changed
-    return Edits(tuple(identity), sizes)
+        else:
+            replaced[name] = vocabulary.described(child, name)
+    return Edits(tuple(identity), {n: s for n, s in sizes.items() if s}, replaced)
+
+
+def _changed(then: Mapping[str, Size], now: Mapping[str, Size]) -> Mapping[str, Size]:
+    return {word: now[word] for word, size in then.items() if now.get(word, size) != size}
+
+
+def _within(name: str, parents: Iterable[str]) -> bool:
+    return any(name.startswith(f"{parent}.") for parent in parents)
+
+
+def _children(module: nn.Module) -> tuple[str, ...]:
+    return tuple(name for name, _ in module.named_children())
 
 
 def edit(module: nn.Module, edits: Edits) -> None:
-    """Apply edits to a freshly built architecture, in place; tensors keep their shapes."""
+    """Apply edits to a freshly built architecture, in place; tensors keep their shapes.
+
+    Raises:
+        Internal: When a description is of no known kind.
+    """
     for name in edits.identity:
         replace(module, name, nn.Identity())
+    for name, description in edits.replaced.items():
+        replace(module, name, vocabulary.built(description))
     for name, changed in edits.sizes.items():
         child = module.get_submodule(name)
         for attribute, size in changed.items():

@@ -1,0 +1,16 @@
+"""How users name the code of a torch model."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lathe_steps.base import Parameters
+
+
+class Architecture(Parameters):
+    """The code of a torch model, by a name from a registry: never code itself."""
+
+    ref: Annotated[str, Field(max_length=127, pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
+    """Name in the registry, such as torchvision.resnet18."""
+    args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
+    """Arguments of the architecture, such as num_classes."""

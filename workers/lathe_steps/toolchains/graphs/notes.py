@@ -1,0 +1,78 @@
+"""Small files that a step leaves beside a graph for a later step."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import onnx
+from pydantic import TypeAdapter, ValidationError
+
+from lathe_steps.errors import Internal
+from lathe_steps.evidence import Sensitivity
+from lathe_steps.toolchains.graphs.histograms import Range
+
+RANGES = "ranges.json"
+"""Ranges that were learned in training: {"<layer>": {"low": …, "high": …}}, by the layer that
+takes them."""
+SENSITIVITY = "sensitivity.json"
+"""How much each layer matters: an evidence.Sensitivity."""
+_SENSITIVITY: TypeAdapter[Sensitivity] = TypeAdapter(Sensitivity)
+
+
+def carry(source: Path, out: Path) -> None:
+    """Take the notes along to a graph whose nodes have the same names."""
+    for name in (RANGES, SENSITIVITY):
+        if (source / name).exists():
+            shutil.copyfile(source / name, out / name)
+
+
+def learned_ranges(folder: Path, model: onnx.ModelProto) -> dict[str, Range]:
+    """Ranges of the activations that layers were trained with; empty where there are none.
+
+    Args:
+        folder: Of the artifact.
+        model: Its graph, whose nodes are named `<layer>/<operator>`.
+
+    Raises:
+        Internal: When a layer is no longer in the graph: its range would be lost silently.
+    """
+    file = folder / RANGES
+    if not file.exists():
+        return {}
+    said: Mapping[str, Mapping[str, float]] = json.loads(file.read_text())
+    found: dict[str, Range] = {}
+    for layer, ends in said.items():
+        tensors = [node.input[0] for node in model.graph.node if _is_of(node, layer)]
+        if not tensors:
+            raise Internal(
+                f"quantize: the range of {layer} was learned, but no node of the graph is named "
+                f"{layer}/…; quantise the exported model itself, without steps between"
+            )
+        found |= dict.fromkeys(tensors[:1], (ends["low"], ends["high"]))
+    return found
+
+
+def sensitive_layers(folder: Path) -> list[str]:
+    """Layers by their effect, the largest first, as the sensitivity step found; or none.
+
+    Raises:
+        Internal: When the file is not what the step writes.
+    """
+    file = folder / SENSITIVITY
+    if not file.exists():
+        return []
+    try:
+        found = _SENSITIVITY.validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise Internal(f"{SENSITIVITY}: it is no ranking of layers: {error}") from error
+    return [each.name for each in sorted(found.layers, key=lambda it: -it.drop) if each.drop > 0]
+
+
+def nodes_of(model: onnx.ModelProto, layer: str) -> Iterator[str]:
+    """Names of the nodes of a layer."""
+    return (node.name for node in model.graph.node if _is_of(node, layer))
+
+
+def _is_of(node: onnx.NodeProto, layer: str) -> bool:
+    return bool(node.name == layer or node.name.startswith(f"{layer}/"))

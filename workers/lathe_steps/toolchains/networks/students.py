@@ -1,0 +1,47 @@
+"""A student of another architecture, with fresh weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lathe_steps.errors import BadInput, InvalidSpec
+from lathe_steps.toolchains.networks import calls, model
+from lathe_steps.toolchains.networks.model import Network
+
+_FIELD = "distill.student.architecture"
+
+
+def fresh(ref: str, args: Mapping[str, Any], teacher: Network, *, seed: int) -> Network:
+    """Build a student with the weights that its architecture starts from, the same for a seed.
+
+    Raises:
+        InvalidSpec: When there is no such architecture, when it does not take these arguments or
+            the teacher's inputs, or when its scores are of another shape.
+    """
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        try:
+            network = model.fresh(ref, args, teacher.inputs, field=_FIELD)
+        except BadInput as error:  # a name that is not in the registry
+            raise InvalidSpec(error.message, reason=error.reason) from error
+    try:
+        sizes = calls.workable_sizes(network.module, teacher.inputs)
+        inputs = calls.random_inputs(teacher.inputs, sizes)
+        given = _scores(network, inputs)
+    except BadInput as error:
+        said = error.message.removeprefix("model.inputs: ")
+        raise InvalidSpec(f"{_FIELD}: {ref}: {said}", reason=error.reason) from error
+    wanted = _scores(teacher, inputs)
+    if given != wanted:
+        raise InvalidSpec(
+            f"{_FIELD}: {ref} gives scores of shape {given} where the teacher gives {wanted}; set "
+            "its args so that they are the same, such as num_classes"
+        )
+    return network
+
+
+def _scores(network: Network, inputs: calls.Tensors) -> list[int]:
+    """Shape of the first output."""
+    with torch.no_grad():
+        return list(next(iter(calls.call(network.module, inputs).values())).shape)

@@ -1,0 +1,17 @@
+"""The file of ranges that quantisation-aware training leaves for `quantize`.
+
+`{"<layer>": {"low": float, "high": float}}`: the range of that layer's input, 0 included. It lies
+beside the weights of a torch artifact, and under the same name beside the graph that is exported
+from it, whose nodes are named after the layers.
+"""
+
+import shutil
+from pathlib import Path
+
+RANGES = "ranges.json"
+
+
+def carry(source: Path, folder: Path) -> None:
+    """Copy the ranges of an artifact's folder to another's, when there are any."""
+    if (source / RANGES).is_file():
+        shutil.copyfile(source / RANGES, folder / RANGES)
