@@ -83,7 +83,9 @@ def test_a_student_begins_with_the_same_weights_for_a_seed(teacher: Artifact) ->
     assert not torch.equal(one["stem.0.weight"], other["stem.0.weight"])
 
 
-PAIRS = {"features": [{"student": f"stages.{i}", "teacher": f"stages.{i}"} for i in (1, 3)]}
+PAIRS: dict[str, Any] = {
+    "features": [{"student": f"stages.{i}", "teacher": f"stages.{i}"} for i in (1, 3)]
+}
 
 
 def stages(artifact: Artifact) -> torch.Tensor:
@@ -204,3 +206,12 @@ def test_a_student_that_cannot_be_built_is_seen_before_the_run_begins() -> None:
         step.require(())
 
     assert refusal.value.reason is Reason.UNKNOWN_ARCHITECTURE
+
+
+def test_a_student_with_arguments_of_any_kind_can_be_looked_up() -> None:
+    one, same, other = (
+        Distill.model_validate({"dataset": "train", **student("lathe.mlp", hidden=hidden)})
+        for hidden in ([8, 8], [8, 8], [9])
+    )
+
+    assert len({one, same, other}) == 2

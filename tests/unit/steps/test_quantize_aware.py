@@ -53,7 +53,8 @@ def layers(module: nn.Module) -> dict[str, nn.Module]:
 
 def calibrated(artifact: Artifact) -> dict[str, Range]:
     """The lowest and highest input of each layer on the training data: plain quantisation's."""
-    module, found = model.load(artifact).module, {}
+    module = model.load(artifact).module
+    found: dict[str, Range] = {}
 
     def see(name: str, given: torch.Tensor) -> None:
         found[name] = {"low": min(0, float(given.min())), "high": float(given.max())}
@@ -75,7 +76,8 @@ def in_integers(
         most = 2**activation_bits - 1
         scale = (ranges[name]["high"] - ranges[name]["low"]) / most
         zero = round(-ranges[name]["low"] / scale)
-        return ((given / scale).round() + zero).clamp(0, most).sub(zero).mul(scale)
+        steps: torch.Tensor = ((given / scale).round() + zero).clamp(0, most) - zero
+        return steps.mul(scale)
 
     for name, layer in layers(module).items():
         assert isinstance(layer.weight, nn.Parameter)
@@ -223,7 +225,7 @@ def test_rounded_inputs_stay_in_their_range_and_zero_stays_zero(
     found = rounding.activations(values, torch.tensor(low), torch.tensor(high), bits=bits)
 
     assert found[-1] == 0
-    assert len(found.unique()) <= 2**bits
+    assert len(set(found.tolist())) <= 2**bits
     assert bool(((found >= low - step) & (found <= high + step)).all())
 
 

@@ -1,5 +1,6 @@
 """Training on labels: the loop that all training steps share."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def moved(before: Artifact, after: Artifact) -> float:
     pairs = zip(
         model.load(before).module.parameters(), model.load(after).module.parameters(), strict=True
     )
-    return sum(float((now - was).detach().square().sum()) for was, now in pairs) ** 0.5
+    return math.sqrt(sum(float((now - was).detach().square().sum()) for was, now in pairs))
 
 
 def test_a_long_gradient_is_cut_to_the_length_that_it_may_have(bench: Bench) -> None:
