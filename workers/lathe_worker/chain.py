@@ -102,7 +102,7 @@ class Chain:
 
         Nothing, where what is published is no graph.
         """
-        if end.final != end.graph:
+        if end.final != end.graph or not self.path:
             return ()
         by_name = {step.name: step for step in self.steps}
         stops = {stop.step: stop for stop in self.path}

@@ -229,6 +229,7 @@ class TestCandidates:
         page = render(with_evidence(Candidates("Top1", 9, (Candidate("it", 5, 0.5),), 0)))
 
         assert "1 candidate;" in Page(page).text
+        assert Page(page).count("circle", "ring") == 0
         assert "nan" not in page
 
 
