@@ -98,6 +98,16 @@ REFUSED: dict[str, ResourceBuilder] = {
     "a number of bits that no runtime has": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "WeightOnly", "bits": 3}}
     ),
+    "a layout for no CPU in particular": a_resource().steps(
+        {"export": {}}, {"optimize": {"level": "All"}}
+    ),
+    "a CPU for a graph that runs on any": a_resource().steps(
+        {"export": {}}, {"optimize": {"cpu": {"isa": ["avx2"]}}}
+    ),
+    "a look at values that all fit": a_resource().steps(
+        {"export": {}},
+        {"convertPrecision": {"dtype": "BF16", "calibration": {"dataset": "calib"}}},
+    ),
     "a model that is not in S3": a_resource().with_(model={**ONNX_MODEL, "uri": "file:///etc/x"}),
     "an output that is no prefix": a_resource().with_(output={"uri": "s3://artifacts/digits"}),
     "a torch model without an architecture": a_resource().with_(
