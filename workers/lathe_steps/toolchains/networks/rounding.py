@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.graphs.notes import RANGES
 from lathe_steps.toolchains.networks import calls, samples
 from lathe_steps.toolchains.networks.course import Course
 from lathe_steps.toolchains.networks.model import Network
+from lathe_steps.toolchains.ranges import RANGES
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _LAYERS = (nn.Linear, *_CONVOLUTIONS)
