@@ -70,5 +70,5 @@ class QuantizeAware(Recovery, Step):
         with rounding.rounded(network, layers, grid, course) as ranges:
             facts = trainer.train(network, course, recovering.loss_of(self, context), along=ranges)
         rounding.write(ranges, context.out)
-        known = {**facts, "layers": len(layers), "folded": len(folded)}
+        known = {**facts, "layers": len(ranges.found()), "folded": len(folded)}
         return model.save(network, context.out, known, curves)
