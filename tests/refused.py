@@ -54,6 +54,17 @@ REFUSED: dict[str, ResourceBuilder] = {
     "pruning to two targets at once": a_resource().steps(
         {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
     ),
+    "sparsity without a share or a pattern": a_resource().steps({"sparsify": {}}),
+    "nothing but zeros": a_resource().steps({"sparsify": {"sparsity": 1}}),
+    "a group of which more is left than there is": a_resource().steps(
+        {"sparsify": {"pattern": {"n": 4, "m": 4}}}
+    ),
+    "several passes at once": a_resource().steps(
+        {"sparsify": {"sparsity": 0.5, "schedule": "OneShot", "passes": 2}}
+    ),
+    "one value for all weights": a_resource().steps({"cluster": {"clusters": 1}}),
+    "more values than an index of a byte has": a_resource().steps({"cluster": {"clusters": 257}}),
+    "a codec that there is not": a_resource().steps({"pack": {"codec": "Brotli"}}),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}
     ),
