@@ -109,12 +109,6 @@ REFUSED: dict[str, ResourceBuilder] = {
     "a number of bits that no runtime has": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "WeightOnly", "bits": 3}}
     ),
-    "a layout for no CPU in particular": a_resource().steps(
-        {"export": {}}, {"optimize": {"level": "All"}}
-    ),
-    "a CPU for a graph that runs on any": a_resource().steps(
-        {"export": {}}, {"optimize": {"cpu": {"isa": ["avx2"]}}}
-    ),
     "a look at values that all fit": a_resource().steps(
         {"export": {}},
         {"convertPrecision": {"dtype": "BF16", "calibration": {"dataset": "calib"}}},
