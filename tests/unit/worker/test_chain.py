@@ -197,3 +197,24 @@ def test_what_is_only_measured_is_made_right_after_its_step() -> None:
         ("fuse", False),
         ("export", False),
     ]
+
+
+WAYS: dict[str, tuple[list[str | None], str, ResourceBuilder]] = {
+    "a target goes back over its own steps and the common ones": (
+        [f"prune/{PASSED}", "export"],
+        "cpu",
+        TWO.steps(PRUNE, FUSE),
+    ),
+    "an engine is no graph, and has no way back": ([], "rtx", TWO),
+    "what was made in one step has none": ([], "onnx", a_resource()),
+}
+
+
+@pytest.mark.parametrize(("expected", "target", "resource"), WAYS.values(), ids=WAYS)
+def test_one_goes_back_to_earlier_graphs(
+    expected: list[str | None], target: str, resource: ResourceBuilder
+) -> None:
+    chain = laid_out(resource.with_(evaluation={**EVALUATION, "onFailure": "Rollback"}))
+    (end,) = (end for end in chain.ends if end.target == target)
+
+    assert expected == [stop.graph for stop in chain.way_back(end)]

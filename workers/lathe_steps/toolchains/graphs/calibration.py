@@ -27,6 +27,11 @@ class Sampling:
     symmetric: bool
 
 
+def minima_and_maxima(dataset: Dataset, samples: int) -> Sampling:
+    """Look for the lowest and highest values alone."""
+    return Sampling(dataset, samples, "MinMax", percentile=100, symmetric=False)
+
+
 def ranges(
     graph: Path, sampling: Sampling, *, known: Ranges, threads: int, progress: Progress
 ) -> tuple[Ranges, int]:

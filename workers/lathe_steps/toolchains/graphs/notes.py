@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -11,17 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from lathe_steps.errors import Internal
 from lathe_steps.evidence import Sensitivity
 from lathe_steps.toolchains.graphs.histograms import Range
+from lathe_steps.toolchains.ranges import RANGES
 
-RANGES = "ranges.json"
-"""Ranges that were learned in training: {"<layer>": {"low": …, "high": …}}, by the layer that
-takes them."""
 SENSITIVITY = "sensitivity.json"
 """How much each layer matters: an evidence.Sensitivity."""
 _SENSITIVITY: TypeAdapter[Sensitivity] = TypeAdapter(Sensitivity)
 
 
 def carry(source: Path, out: Path) -> None:
-    """Take the notes along to a graph whose nodes have the same names."""
+    """Take the notes along to a graph whose nodes are named after the same layers."""
     for name in (RANGES, SENSITIVITY):
         if (source / name).exists():
             shutil.copyfile(source / name, out / name)
@@ -41,9 +39,11 @@ def learned_ranges(folder: Path, model: onnx.ModelProto) -> dict[str, Range]:
     if not file.exists():
         return {}
     said: Mapping[str, Mapping[str, float]] = json.loads(file.read_text())
+    weights = {tensor.name for tensor in model.graph.initializer}
     found: dict[str, Range] = {}
     for layer, ends in said.items():
-        tensors = [node.input[0] for node in model.graph.node if _is_of(node, layer)]
+        nodes = [node for node in model.graph.node if _is_of(node, layer) and node.input]
+        tensors = [node.input[0] for node in nodes if node.input[0] not in weights]
         if not tensors:
             raise Internal(
                 f"quantize: the range of {layer} was learned, but no node of the graph is named "
@@ -67,11 +67,6 @@ def sensitive_layers(folder: Path) -> list[str]:
     except ValidationError as error:
         raise Internal(f"{SENSITIVITY}: it is no ranking of layers: {error}") from error
     return [each.name for each in sorted(found.layers, key=lambda it: -it.drop) if each.drop > 0]
-
-
-def nodes_of(model: onnx.ModelProto, layer: str) -> Iterator[str]:
-    """Names of the nodes of a layer."""
-    return (node.name for node in model.graph.node if _is_of(node, layer))
 
 
 def _is_of(node: onnx.NodeProto, layer: str) -> bool:

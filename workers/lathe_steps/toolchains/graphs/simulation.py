@@ -26,6 +26,8 @@ class Simulation:
 
     Attributes:
         places: Where it can round.
+        inputs: What the graph takes.
+        outputs: Names of what it gives.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Simulation:
         """
         self.places = tuple(places)
         model = files.read(graph)
+        self.inputs = files.inputs(model)
         self.outputs = [info.name for info in model.graph.output]
         _Switched(model.graph, ranges, onto, round_weight).put_in(self.places)
         file = watching.written(model, graph.parent / "simulated")
