@@ -21,7 +21,7 @@ from lathe_worker.bench import (
     Progress,
     Require,
 )
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Measured, Passed, Waypoint
 from lathe_worker.settings import WorkerSettings
 
 GARBAGE = b"garbage"
@@ -44,6 +44,8 @@ class FakeBench:
         stops: What is raised at a step instead.
         ratio: Size and latency of every result over the input's.
         drop: By how much the quality of every result fell.
+        drops: The same for what single steps made.
+        passed: What was measured on the way.
         random: Makes the results of a bench differ from another's, as training may.
     """
 
@@ -52,8 +54,10 @@ class FakeBench:
     stops: Mapping[str, BaseException] = field(default_factory=dict)
     ratio: float = 0.5
     drop: float = 0.0
+    drops: Mapping[str, float] = field(default_factory=dict)
     random: str = ""
     closed: bool = False
+    passed: tuple[Passed, ...] = ()
     _samples: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, _settings: WorkerSettings, _home: Path) -> "FakeBench":
@@ -105,10 +109,11 @@ class FakeBench:
 
     def measure(self, request: Measure, progress: Progress) -> Measured:
         progress(1.0, "measured")
+        self.passed = request.path
         gates = (gate.metric for gate in request.evaluation.gates)
         wanted = dict.fromkeys((*request.evaluation.metrics, *gates))
         metrics = (
-            self._metric(name, candidate.target)
+            self._metric(name, candidate.target, self._drop(candidate.executable))
             for candidate in request.candidates
             for name in wanted
             if candidate.executed or name is not Metric.LATENCY_P50
@@ -117,22 +122,31 @@ class FakeBench:
             dataset=request.evaluation.dataset,
             samples=1000,
             metrics=tuple(metrics),
+            path=tuple(self._waypoint(passed) for passed in request.path),
             threads=request.threads,
         )
 
     def close(self) -> None:
         self.closed = True
 
-    def _metric(self, name: Metric, target: str) -> MetricStatus:
+    def _drop(self, graph: Artifact) -> float:
+        return self.drops.get(graph.path.name.partition("-")[2], self.drop)
+
+    def _waypoint(self, passed: Passed) -> Waypoint:
+        names = (Metric.TOP1, Metric.SIZE_BYTES) if passed.graph else (Metric.SIZE_BYTES,)
+        metrics = tuple(self._metric(name, passed.step, self.drop) for name in names)
+        return Waypoint(step=passed.step, metrics=metrics)
+
+    def _metric(self, name: Metric, target: str, drop: float) -> MetricStatus:
         if name in {Metric.TOP1, Metric.ARGMAX_AGREEMENT}:
             return MetricStatus(
                 name=name,
                 target=target,
                 input=1.0,
-                output=1.0 - self.drop,
-                delta=-self.drop,
-                low=-self.drop,
-                high=-self.drop,
+                output=1.0 - drop,
+                delta=-drop,
+                low=-drop,
+                high=-drop,
                 samples=1000,
             )
         return MetricStatus(

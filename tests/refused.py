@@ -74,11 +74,29 @@ REFUSED: dict[str, ResourceBuilder] = {
         {"factorize": {"target": {"rank": 8}, "modules": []}}
     ),
     "a head that there is not": a_resource().steps({"replaceHead": {"with": "MaxPool"}}),
+    "early stop on what is trained on": a_resource().steps(
+        {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
+    ),
+    "batches that grow to no more than they begin with": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchSize": 128, "batchGrowth": {"max": 128}}}
+    ),
+    "batches that grow to no more than the default": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchGrowth": {"max": 64}}}
+    ),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}
     ),
     "dynamic quantisation with calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Dynamic", "calibration": {"dataset": "calib"}}}
+    ),
+    "weights alone with calibration": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "calibration": {"dataset": "calib"}}}
+    ),
+    "few bits of weights that are not alone": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "Dynamic", "bits": 4}}
+    ),
+    "a number of bits that no runtime has": a_resource().steps(
+        {"export": {}}, {"quantize": {"mode": "WeightOnly", "bits": 3}}
     ),
     "a model that is not in S3": a_resource().with_(model={**ONNX_MODEL, "uri": "file:///etc/x"}),
     "an output that is no prefix": a_resource().with_(output={"uri": "s3://artifacts/digits"}),

@@ -59,6 +59,8 @@ STEPS = [
     "rtx/buildEngine",
 ]
 """The steps of `a_run`, in order."""
+ASIDE = "halve/Path/export"
+"""What `a_run` makes besides, to measure what pruning left."""
 
 
 @dataclass

@@ -14,3 +14,7 @@ class Architecture(Parameters):
     """Name in the registry, such as torchvision.resnet18."""
     args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
     """Arguments of the architecture, such as num_classes."""
+
+    def __hash__(self) -> int:
+        """Of the name alone: arguments may hold lists and mappings."""
+        return hash(self.ref)

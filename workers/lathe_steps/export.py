@@ -1,7 +1,7 @@
 """Export from torch to ONNX."""
 
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,23 +18,29 @@ class Export(Step):
     """Version of the ONNX operator set."""
     tolerance: Annotated[float, Field(gt=0, le=1)] = 1e-3
     """Largest difference from torch's outputs, relative to their largest value."""
+    external_data: Literal["Auto", "Never", "Always"] = "Auto"
+    """Whether weights lie in a file beside the graph; Auto above 1.5 GB, for ONNX files end at 2
+    GiB. Steps that change the graph decide anew, as Auto."""
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Export, compare on random inputs, and say how far the outputs are apart.
 
-        Ranges that `quantizeAware` has left beside the weights go along.
+        What `quantizeAware` and `sensitivity` have left beside the weights goes along.
         Facts: opset, and the largest relative difference.
 
         Raises:
+            InvalidSpec: When weights that must not lie beside the graph are too large for it.
             Internal: UnsupportedModel or ConversionMismatch.
         """
-        from lathe_steps.toolchains import ranges
+        from lathe_steps.toolchains.graphs import notes
         from lathe_steps.toolchains.networks import exporting, model
 
         network = model.load(artifact)
         context.progress(0.1, "exporting")
-        exported = exporting.export(network, context.out, opset=self.opset)
-        ranges.carry(artifact.path, context.out)
+        exported = exporting.export(
+            network, context.out, opset=self.opset, external=self.external_data
+        )
+        notes.carry(artifact.path, context.out)
         context.progress(0.8, "comparing with torch")
         difference = exporting.check(
             network, exported, tolerance=self.tolerance, threads=context.threads

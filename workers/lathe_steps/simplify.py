@@ -1,6 +1,8 @@
 """Simplifying an ONNX graph."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from lathe_steps.base import Artifact, Context, Format, Step
 
@@ -10,6 +12,9 @@ class Simplify(Step):
 
     reads: ClassVar = Format.ONNX
     writes: ClassVar = Format.ONNX
+
+    check_samples: Annotated[int, Field(ge=1, le=64)] = 1
+    """On how many random batches the outputs are compared."""
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Simplify, and compare outputs on random inputs.
@@ -22,4 +27,6 @@ class Simplify(Step):
         """
         from lathe_steps.toolchains.graphs import simplifying
 
-        return simplifying.simplify(artifact, context.out, threads=context.threads)
+        return simplifying.simplify(
+            artifact, context.out, samples=self.check_samples, threads=context.threads
+        )

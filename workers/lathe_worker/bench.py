@@ -11,8 +11,7 @@ from lathe_steps.base import Artifact, Parameters, Runtime, TensorSpec
 from lathe_steps.build_engine import BuildEngine
 from lathe_steps.toolchains.source import SourceModel
 from lathe_worker.apart import Limits
-from lathe_worker.evaluate import Candidate
-from lathe_worker.measured import Measured
+from lathe_worker.measured import Candidate, Measured, Passed
 
 Progress = Callable[[float, str], None]
 """Called with the share done, 0 to 1, and a short message."""
@@ -125,6 +124,8 @@ class Measure(Parameters):
     """The input model as ONNX."""
     candidates: tuple[Candidate, ...]
     """The results."""
+    path: tuple[Passed, ...] = ()
+    """What the steps had made, in the plan's order."""
     threads: int
     """CPU threads of every call."""
 

@@ -178,9 +178,9 @@ def _said(gate: Gate, metric: MetricStatus) -> str:
     """What was found, and what is allowed."""
     where = f"{metric.name} on {metric.target}"
     if gate.max is not None:
-        return f"{where} is {metric.output:.4g}, max allows {gate.max:g}"
+        return f"{where} is {_spelled(metric)}, max allows {gate.max:,.15g}"
     if gate.min is not None:
-        return f"{where} is {metric.output:.4g}, min asks for {gate.min:g}"
+        return f"{where} is {_spelled(metric)}, min asks for {gate.min:,.15g}"
     if metric.name in QUALITY:
         return f"{where} {_change(metric)}, {_allowed(gate, metric)}"
     ratio = math.inf if metric.ratio is None else metric.ratio
@@ -189,6 +189,11 @@ def _said(gate: Gate, metric: MetricStatus) -> str:
     speed = ratio if metric.name is Metric.THROUGHPUT else 1 / ratio
     said = f"{where} is {speed:.3g}x as fast as the input model"
     return f"{said}, minSpeedup asks for {gate.min_speedup or 0.0:g}x"
+
+
+def _spelled(metric: MetricStatus) -> str:
+    """The result's value: what is exact, whole."""
+    return f"{metric.output:,.{15 if metric.name in SIZES else 4}g}"
 
 
 def _change(metric: MetricStatus) -> str:

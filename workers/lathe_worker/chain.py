@@ -14,6 +14,9 @@ BASELINE = "Input/export"
 MEASURED = "Measured/export"
 """Below a target's name: makes a graph of what was packed in torch, to measure it."""
 
+PASSED = "Path/export"
+"""Below a step's name: makes a graph of what it gives in torch, to measure the path."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -25,6 +28,8 @@ class PlannedStep:
         entry: The step as the plan holds it.
         after: Name of the step whose artifact it changes; None for the input model.
         runtimes: What the result is for.
+        aside: Whether it is no part of the way to a result, and only measured: then it is told to
+            nobody, and the run goes on without what it cannot make.
     """
 
     name: str
@@ -32,6 +37,7 @@ class PlannedStep:
     entry: StepEntry | BuildEngine
     after: str | None
     runtimes: tuple[Runtime, ...]
+    aside: bool = False
 
     @property
     def step(self) -> Step:
@@ -58,26 +64,62 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """A step whose result is measured on the way.
+
+    Attributes:
+        step: Its name.
+        graph: The step that gives the same as ONNX: itself, or an export; None when there is none.
+        clocked: Whether it is for what runs here, so that its latency is measured.
+    """
+
+    step: str
+    graph: str | None
+    clocked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """Every step of a run, each after the one it builds on.
 
     Attributes:
         baseline: Name of the step whose graph is compared with; None for the input model itself.
+        path: What is measured on the way, in order.
     """
 
     steps: tuple[PlannedStep, ...]
     ends: tuple[End, ...]
     baseline: str | None
+    path: tuple[Stop, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Every kind of step in it, sorted."""
         return tuple(sorted({step.kind for step in self.steps}))
 
+    def way_back(self, end: End) -> tuple[Stop, ...]:
+        """What a target can go back to from its end, in order: earlier graphs of its steps.
+
+        Nothing, where what is published is no graph.
+        """
+        if end.final != end.graph or not self.path:
+            return ()
+        by_name = {step.name: step for step in self.steps}
+        stops = {stop.step: stop for stop in self.path}
+        found: dict[str | None, Stop] = {}
+        name = end.final
+        while name is not None:
+            stop = stops[name]
+            if stop.graph not in {None, end.graph}:
+                found.setdefault(stop.graph, stop)
+            name = by_name[name].after
+        return tuple(reversed(found.values()))
+
     @property
     def results(self) -> frozenset[str]:
         """Names of the steps whose files are measured or published."""
-        named = (self.baseline, *(name for end in self.ends for name in (end.graph, end.final)))
+        ends = (name for end in self.ends for name in (end.graph, end.final))
+        named = (self.baseline, *ends, *(stop.graph for stop in self.path))
         return frozenset(name for name in named if name is not None)
 
 
@@ -93,12 +135,38 @@ def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
         runs_here = target.cpu is None or isa.issuperset(target.cpu.isa)
         steps += branch.steps
         ends.append(replace(branch.end, executed=branch.end.executed and runs_here))
-    return Chain(tuple(steps), tuple(ends), BASELINE if measured else None)
+    chain = Chain(tuple(steps), tuple(ends), BASELINE if measured else None)
+    asked = plan.evaluation
+    if asked is None or (asked.path == "Skip" and asked.on_failure != "Rollback"):
+        return chain
+    return _with_path(chain, given)
 
 
-def _export(name: str, after: str | None) -> PlannedStep:
+def _export(name: str, after: str | None, *, aside: bool = False) -> PlannedStep:
     """An export that nobody asked for, for a model in torch that is to be measured."""
-    return PlannedStep(name, "export", StepEntry(export=Export()), after, ())
+    return PlannedStep(name, "export", StepEntry(export=Export()), after, (), aside)
+
+
+def _with_path(chain: Chain, given: Format) -> Chain:
+    """The chain with what it takes to measure after each step; see `Stop`."""
+    exports = {step.after: step.name for step in reversed(chain.steps) if step.kind == "export"}
+    own = {end.target: end.executed for end in chain.ends}
+    formats: dict[str | None, Format] = {None: given}
+    steps: list[PlannedStep] = []
+    stops: list[Stop] = []
+    for step in chain.steps:
+        steps.append(step)
+        made = formats[step.name] = step.step.gives(formats[step.after])
+        if step.name == BASELINE or step.name.endswith(f"/{MEASURED}"):
+            continue
+        graph = {Format.ONNX: step.name, Format.TORCH: exports.get(step.name)}.get(made)
+        if made is Format.TORCH and graph is None:
+            graph = f"{step.name}/{PASSED}"
+            steps.append(_export(graph, step.name, aside=True))
+        target = step.name.rpartition("/")[0]
+        clocked = graph is not None and own.get(target, True)
+        stops.append(Stop(step.name, graph, clocked))
+    return replace(chain, steps=tuple(steps), path=tuple(stops))
 
 
 @dataclass(frozen=True, slots=True)

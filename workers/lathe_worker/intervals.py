@@ -3,7 +3,7 @@
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 Z = statistics.NormalDist().inv_cdf(0.975)
@@ -69,6 +69,46 @@ def ratio_of_medians(of: Sequence[float], to: Sequence[float]) -> Interval:
         math.exp(ratio - math.hypot(log_of - low_of, high_to - log_to)),
         math.exp(ratio + math.hypot(high_of - log_of, log_to - low_to)),
     )
+
+
+def quantile(values: Sequence[float], share: float) -> Interval:
+    """Interval of a quantile by order statistics, for values that do not depend on each other.
+
+    Where there are too few values for one of the ends, that end is the last value there is.
+    """
+    ordered = sorted(values)
+    below = list(itertools.accumulate(_binomial(len(ordered), share)))
+    low = max(sum(1 for probability in below if probability <= _EACH_END) - 1, 0)
+    high = sum(1 for probability in below if probability < 1 - _EACH_END)
+    return Interval(ordered[low], ordered[min(high, len(ordered) - 1)])
+
+
+def ratio_of_quantiles(of: Sequence[float], to: Sequence[float], share: float) -> Interval:
+    """Interval of the ratio of a quantile of one list of times to that of another.
+
+    Both intervals are put together as in `ratio_of_medians`. Neighbouring calls count as if they
+    were not alike, since a tail has no blocks: it is the least that one is unsure of.
+    """
+    ends = [quantile(of, share), quantile(to, share)]
+    middles = [
+        sorted(values)[min(int(share * len(values)), len(values) - 1)] for values in (of, to)
+    ]
+    (low_of, high_of), (low_to, high_to) = ([math.log(end) for end in pair] for pair in ends)
+    log_of, log_to = (math.log(middle) for middle in middles)
+    ratio = log_of - log_to
+    return Interval(
+        math.exp(ratio - math.hypot(log_of - low_of, high_to - log_to)),
+        math.exp(ratio + math.hypot(high_of - log_of, log_to - low_to)),
+    )
+
+
+def _binomial(count: int, share: float) -> Iterator[float]:
+    """The probability of 0, 1, 2, … successes."""
+    logs = math.log(share), math.log1p(-share)
+    whole = math.lgamma(count + 1)
+    for k in range(count + 1):
+        ways = whole - math.lgamma(k + 1) - math.lgamma(count - k + 1)
+        yield math.exp(ways + k * logs[0] + (count - k) * logs[1])
 
 
 def _logs(times: Sequence[float], middle: float) -> Interval:

@@ -1,7 +1,45 @@
 """What was measured, as it travels from the child that measures to the parent that judges."""
 
+from dataclasses import dataclass
+
 from lathe_api.v1alpha1.status import MetricStatus, Word
-from lathe_steps.base import Parameters
+from lathe_steps.base import Artifact, Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What came out for one target.
+
+    Attributes:
+        target: Its name.
+        executable: The ONNX model that ONNX Runtime runs here: the result itself, or the graph
+            that an engine was built from.
+        final: What is published; its files make its size.
+        executed: Whether `final` itself is run; False for an engine, whose latency is not
+            measured.
+    """
+
+    target: str
+    executable: Artifact
+    final: Artifact
+    executed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a step had made of the model, as it is measured.
+
+    Attributes:
+        step: Its name.
+        bytes: Size of what it made.
+        graph: The same as ONNX; None when it cannot be run here, as an engine or an archive.
+        clocked: Whether it is for this machine, so that its latency says something.
+    """
+
+    step: str
+    bytes: int
+    graph: Artifact | None
+    clocked: bool
 
 
 class Waypoint(Parameters):

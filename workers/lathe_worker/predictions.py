@@ -1,118 +1,140 @@
-"""What a model answers on a data set: the class with the largest score, sample by sample."""
+"""What models answer on a data set, and what each metric sees of it, sample by sample.
 
-from __future__ import annotations
+All models answer the same batch before the next is read, so that no output is kept: a metric
+takes down a few numbers per sample.
+"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from lathe_steps.base import Artifact, Batch, Dataset, TensorSpec
+import numpy as np
+
+from lathe_steps.base import Artifact, Dataset, TensorSpec
 from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.reasons import Reason
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from lathe_steps.toolchains.onnx_runtime import Session
+from lathe_steps.toolchains.onnx_runtime import Session
 
 BATCH = 32
-NO_ANSWER = -1
-"""Where a score is not a number, the model has no answer, and cannot be right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Predictions:
-    """Answers of one model, in the order of the data set.
+class Answer:
+    """One model's output for a batch, and what it is compared with.
 
     Attributes:
-        classes: Index of the largest score, of shape [samples, ...].
-        labels: The true class of each sample, where the data set has labels.
-        known: How many classes the model tells apart.
+        name: Of the output.
+        output: Of shape [samples, ...].
+        labels: Of shape [samples, ...], where the data set has labels.
+        reference: The input model's output for the same samples.
+        dataset: Name of the data set, for messages.
     """
 
-    classes: np.ndarray
+    name: str
+    output: np.ndarray
     labels: np.ndarray | None
-    known: int
+    reference: np.ndarray
+    dataset: str
 
-    @property
-    def samples(self) -> int:
-        """How many samples were answered."""
-        return len(self.classes)
 
-    def right(self) -> np.ndarray:
-        """Whether each sample's answer is its label.
+Observe = Callable[[Answer], np.ndarray]
+"""What a metric takes down of a batch: an array whose first axis is the sample."""
+
+
+class Model:
+    """A model that answers any number of samples at once: a fixed first axis is filled up.
+
+    Attributes:
+        output: Name of the output that is compared.
+        fixed: How many samples it takes at once; None when it takes any number.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int, output: str | None) -> None:
+        """Load it.
 
         Raises:
-            BadInput: Without labels, with labels of other classes, or with several answers per
-                sample.
+            InvalidSpec: When no output has this name.
         """
-        if self.labels is None:
-            raise BadInput("Top1 needs labels", reason=Reason.INVALID_DATASET)
-        if self.classes.ndim != 1:
+        self._session = Session(artifact, threads)
+        self.fixed = samples_per_call(self._session.inputs)
+        self.output = _output(self._session, output)
+
+    def answer(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The output for some samples.
+
+        Raises:
+            BadInput: ShapeMismatch, when it is not of shape [samples, ...].
+        """
+        count = len(next(iter(inputs.values())))
+        parts = [self._call(inputs, start, count) for start in range(0, count, self.fixed or count)]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def _call(self, inputs: Mapping[str, np.ndarray], start: int, count: int) -> np.ndarray:
+        size = self.fixed or count
+        given = {name: array[start : start + size] for name, array in inputs.items()}
+        samples = min(size, count - start)
+        if samples < size:
+            given = {name: np.resize(each, (size, *each.shape[1:])) for name, each in given.items()}
+        found = self._session.run(given)[self.output]
+        if found.ndim == 0 or len(found) != size:
             raise BadInput(
-                f"Top1 needs one answer per sample, but the model gives {self.classes.shape[1:]}: "
-                "use ArgmaxAgreement, or name another evaluation.output",
+                f"output {self.output} has the shape {found.shape} for {size} samples, but its "
+                "first axis has to be the sample: name another output in spec.evaluation.output",
                 reason=Reason.SHAPE_MISMATCH,
             )
-        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < self.known:
-            raise BadInput(
-                f"labels are {self.labels.min()} to {self.labels.max()}, but the model tells "
-                f"{self.known} classes apart: labels count from 0",
-                reason=Reason.INVALID_DATASET,
-            )
-        found: np.ndarray = self.classes == self.labels
-        return found
-
-    def agreement(self, other: Predictions) -> np.ndarray:
-        """Share of each sample's answers on which two models agree; 0 or 1 for one answer."""
-        same = (self.classes == other.classes) & (self.classes != NO_ANSWER)
-        found: np.ndarray = same.reshape(len(same), -1).mean(axis=1)
-        return found
+        return found[:samples]
 
 
-def predict(
-    artifact: Artifact,
+def observed(
+    models: Sequence[Model],
     dataset: Dataset,
+    observers: Mapping[str, Observe],
     *,
-    output: str | None,
-    threads: int,
+    limit: int | None = None,
     progress: Callable[[float], None],
-) -> Predictions:
-    """Run an ONNX model on every sample.
+) -> list[dict[str, np.ndarray]]:
+    """Run models on the same samples.
 
     Args:
-        artifact: The model.
+        models: The first is the input model, with which the others are compared.
         dataset: The samples.
-        output: Name of the output with scores of shape [samples, ..., classes]; None: the first.
-        threads: CPU threads.
+        observers: What is taken down, by name.
+        limit: Run on only so many samples, evenly spread.
         progress: Told the share of samples done.
 
+    Returns:
+        For each model, what was taken down, by name, in the order of the data set.
+
     Raises:
-        BadInput: ShapeMismatch, when the output holds no scores of classes.
-        InvalidSpec: When no output has this name.
+        BadInput: ShapeMismatch or InvalidDataset, when outputs or labels are not what a metric
+            needs.
     """
-    import numpy as np  # noqa: PLC0415 - only the child measures
-
-    from lathe_steps.toolchains.onnx_runtime import Session  # noqa: PLC0415 - same reason
-
-    session = Session(artifact, threads)
-    name = _output(session, output)
-    classes, labels, known, done = [], [], 0, 0
-    for batch, size in _calls(session, dataset):
-        scores = _scores(name, session.run(batch.inputs)[name][:size], size)
-        answers = np.where(np.isnan(scores).any(axis=-1), NO_ANSWER, scores.argmax(axis=-1))
-        classes.append(answers)
-        known = scores.shape[-1]
-        if batch.labels is not None:
-            labels.append(batch.labels[:size])
-        done += size
-        progress(done / len(dataset))
-    return Predictions(np.concatenate(classes), np.concatenate(labels) if labels else None, known)
+    total = min(limit or len(dataset), len(dataset))
+    found: list[dict[str, list[np.ndarray]]] = [{name: [] for name in observers} for _ in models]
+    done = 0
+    size = max(BATCH, *(model.fixed or 0 for model in models))
+    for batch in dataset.batches(size, limit=limit):
+        reference = models[0].answer(batch.inputs)
+        for i, model in enumerate(models):
+            output = model.answer(batch.inputs) if i else reference
+            answer = Answer(model.output, output, batch.labels, reference, dataset.name)
+            for name, observe in observers.items():
+                found[i][name].append(observe(answer))
+        done += len(reference)
+        progress(done / total)
+    return [{name: np.concatenate(parts) for name, parts in each.items()} for each in found]
 
 
 def samples_per_call(inputs: Sequence[TensorSpec]) -> int | None:
     """How many samples a model takes at once; None when it takes any number."""
     return next((spec.shape[0] for spec in inputs if isinstance(spec.shape[0], int)), None)
+
+
+def one_call(dataset: Dataset, size: int) -> Mapping[str, np.ndarray]:
+    """The inputs of one call with `size` samples; they repeat where there are fewer."""
+    batch = next(dataset.batches(size))
+    return {
+        name: np.resize(array, (size, *array.shape[1:])) for name, array in batch.inputs.items()
+    }
 
 
 def _output(session: Session, wanted: str | None) -> str:
@@ -122,30 +144,3 @@ def _output(session: Session, wanted: str | None) -> str:
             f"spec.evaluation.output: the model has no output {wanted}; it has: {', '.join(names)}"
         )
     return wanted or names[0]
-
-
-def _calls(session: Session, dataset: Dataset) -> Iterator[tuple[Batch, int]]:
-    """Batches, and how many of their samples count: a fixed first axis is filled up."""
-    import numpy as np  # noqa: PLC0415 - only the child measures
-
-    fixed = samples_per_call(session.inputs)
-    for batch in dataset.batches(fixed or BATCH):
-        count = len(next(iter(batch.inputs.values())))
-        if fixed and count < fixed:
-            filled = {
-                name: np.resize(array, (fixed, *array.shape[1:]))
-                for name, array in batch.inputs.items()
-            }
-            yield Batch(filled, batch.labels), count
-        else:
-            yield batch, count
-
-
-def _scores(name: str, found: np.ndarray, samples: int) -> np.ndarray:
-    if found.ndim < 2 or found.shape[-1] < 2 or len(found) != samples:  # noqa: PLR2004 - axes, classes
-        raise BadInput(
-            f"output {name} has the shape {found.shape} for {samples} samples, but scores have "
-            "[samples, ..., classes]: name the output with scores in spec.evaluation.output",
-            reason=Reason.SHAPE_MISMATCH,
-        )
-    return found

@@ -19,7 +19,7 @@ def stages(chain: Chain) -> tuple[Stage, ...]:
     return (
         Stage(FETCH, 3.0),
         Stage(OPEN, 3.0),
-        *(Stage(step.name, _weight(step)) for step in chain.steps),
+        *(Stage(step.name, _weight(step)) for step in chain.steps if not step.aside),
         Stage(EVALUATE, 8.0),
         Stage(PUBLISH, 2.0),
     )

@@ -1,5 +1,6 @@
 """Finishing steps: taken up again where they were finished before, and run where not."""
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -7,16 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lathe_steps.base import Artifact
+from lathe_steps.errors import Internal
+from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.versions import versions
 from lathe_worker.bench import ApplyStep, Bench, Opened
-from lathe_worker.chain import Chain, PlannedStep
+from lathe_worker.chain import Chain, PlannedStep, Stop
 from lathe_worker.digests import Given, step_key
 from lathe_worker.manifest import ManifestStep
+from lathe_worker.measured import Passed
 from lathe_worker.progress import Meter
 from lathe_worker.records import Made, Records, StepRecord
 from lathe_worker.workspace import Workspace
 
 MOST_FACTS = 32
+NOT_FOR_THIS_MODEL = frozenset(
+    {Reason.UNSUPPORTED_MODEL, Reason.CONVERSION_MISMATCH, Reason.INTERNAL_ERROR}
+)
+"""Why a toolchain cannot do a step; INTERNAL_ERROR is an exception that it raised itself."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +102,15 @@ class Steps:
         self._workspace = workspace
         self._meter = meter
         self._done: dict[str, Finished] = {}
+        self._lost: set[str] = set()
 
     def told(self) -> tuple[ManifestStep, ...]:
         """What is written down about the steps that are done, in the order of the plan."""
-        return tuple(self._done[name].told(name) for name in self._planned if name in self._done)
+        return tuple(
+            self._done[name].told(name)
+            for name, planned in self._planned.items()
+            if name in self._done and not planned.aside
+        )
 
     def finish(self, name: str) -> Finished:
         """Make sure that a step and those before it are done.
@@ -107,7 +122,7 @@ class Steps:
             planned = self._planned[name]
             if planned.after is not None:
                 self.finish(planned.after)
-            self._meter.begin(name)
+            self._begin(planned)
             if record := self._records.find(self._key(planned)):
                 self._done[name] = Finished(record, "Hit", None)
             else:
@@ -128,9 +143,43 @@ class Steps:
         self._done[name] = replace(done, artifact=artifact)
         return artifact
 
+    def try_aside(self, name: str) -> None:
+        """Finish a step that is only measured, unless the toolchain cannot do it for this model.
+
+        Raises:
+            Stopped: For every other reason.
+        """
+        try:
+            self.finish(name)
+        except Internal as error:
+            if error.reason not in NOT_FOR_THIS_MODEL:
+                raise
+            log.warning("%s: %s; it is left out of the path", name, error.message)
+            self._lost.add(name)
+            self._release()
+
+    def made(self, stop: Stop) -> bool:
+        """Whether there is a graph of what a step gave."""
+        return stop.graph is not None and stop.graph not in self._lost
+
+    def passed(self, stop: Stop) -> Passed | None:
+        """What a finished step made, to be measured; None when no graph could be made of it."""
+        if stop.graph in self._lost:
+            return None
+        graph = None if stop.graph is None else self.artifact(stop.graph)
+        return Passed(stop.step, self._done[stop.step].record.bytes, graph, stop.clocked)
+
+    def _begin(self, planned: PlannedStep) -> None:
+        """Say what is done; what is only measured belongs to the step that it measures."""
+        if planned.aside:
+            self._meter.advance(1.0, "exporting, to measure it")
+        else:
+            self._meter.begin(planned.name)
+
     def _release(self) -> None:
         """Take files out of the workspace that neither a later step nor the result needs."""
-        later = {step.after for step in self._planned.values() if step.name not in self._done}
+        over = self._done.keys() | self._lost
+        later = {step.after for step in self._planned.values() if step.name not in over}
         for name, done in self._done.items():
             if done.artifact is not None and name not in later | self._results:
                 shutil.rmtree(done.artifact.path)
@@ -151,7 +200,7 @@ class Steps:
         may have been damaged, and was then made again.
         """
         before = self.artifact(planned.after)
-        self._meter.begin(planned.name)
+        self._begin(planned)
         checkpoint = self._records.checkpoint(self._key(planned))
         resume = None
         if planned.step.checkpoints:

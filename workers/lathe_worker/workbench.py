@@ -15,6 +15,7 @@ from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.source import inputs_of, open_source
 from lathe_worker.apart import Died, apart
 from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel, Require
+from lathe_worker.comparison import Comparison
 from lathe_worker.datasets import DiskDataset, open_dataset, require_apart
 from lathe_worker.errors import classify, crashed_on, disk_full, first_line, is_full
 from lathe_worker.evaluate import measure
@@ -93,15 +94,16 @@ class Workbench:
             raise why(error, request) from error
 
     def _measure(self, request: Measure, progress: Progress) -> Measured:
-        return measure(
-            request.evaluation,
+        run = Comparison(
+            evaluation=request.evaluation,
             source=request.source,
             baseline=request.baseline,
             candidates=request.candidates,
             dataset=self._datasets[request.evaluation.dataset],
             threads=request.threads,
-            progress=progress,
+            path=request.path,
         )
+        return measure(run, progress)
 
 
 class Folders:

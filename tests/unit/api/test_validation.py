@@ -60,7 +60,7 @@ PLACES = {
     ),
     "a word in the wrong case": (
         (
-            "spec.steps[0].quantize.mode: is static, but should be Dynamic or Static; "
+            "spec.steps[0].quantize.mode: is static, but should be Dynamic, Static or WeightOnly; "
             "did you mean Static?"
         ),
         a_resource().steps({"quantize": {"mode": "static"}}),

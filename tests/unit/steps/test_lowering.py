@@ -66,7 +66,7 @@ FORMS = {
         (VNNI,),
     ),
     "the types that are asked for": (
-        on_cpu(activations="Int8", weights="UInt8", symmetric=True),
+        on_cpu(activations="Int8", weights="UInt8", symmetric=True, symmetric_weights=False),
         {"activations": "Int8", "weights": "UInt8"},
         (VNNI,),
     ),

@@ -8,7 +8,8 @@ import pytest
 from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import Internal
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.onnx_runtime import Session, interleaved_latencies
+from lathe_steps.toolchains.onnx_runtime import Session
+from lathe_steps.toolchains.timing import Plan, interleaved, interleaved_latencies
 from tests.step_runs import Bench, X
 
 pytestmark = pytest.mark.toolchain
@@ -58,10 +59,13 @@ def test_models_are_timed_equally_often(bench: Bench) -> None:
 
 
 def test_times_are_milliseconds_of_the_clock(bench: Bench) -> None:
-    ticks = itertools.count()
+    ticks, half_ticks = itertools.count(), itertools.count()
 
-    taken = interleaved_latencies(
-        {"one": bench.graph()}, ONE, threads=1, seconds=0, least=3, clock=lambda: next(ticks)
+    taken = interleaved(
+        {"one": bench.graph()},
+        ONE,
+        Plan(threads=1, seconds=0, least=3),
+        clocks=(lambda: next(ticks), lambda: next(half_ticks) / 2),
     )
 
-    assert set(taken["one"]) == {1000.0}
+    assert (set(taken["one"].wall), set(taken["one"].cpu)) == ({1000.0}, {500.0})

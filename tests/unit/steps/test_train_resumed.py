@@ -182,7 +182,7 @@ def test_a_step_that_trains_between_other_things_comes_back_to_the_same_part(
 
 def test_a_part_does_not_take_what_another_part_has_saved(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
-    saved.Part(kept, "first", lambda _: None).save(lambda folder: (folder / "x").touch() or None)
+    saved.Part(kept, "first", lambda _: None).save(lambda folder: (folder / "x").touch())
 
     assert saved.Part(Kept(tmp_path), "second", lambda _: None).latest() is None
     assert saved.Part(Kept(tmp_path), "first", lambda _: None).latest() is not None

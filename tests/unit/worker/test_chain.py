@@ -4,7 +4,7 @@ import pytest
 
 from lathe_api.plan import plan_of
 from lathe_steps.base import Runtime
-from lathe_worker.chain import BASELINE, Chain, End, chain_of
+from lathe_worker.chain import BASELINE, PASSED, Chain, End, Stop, chain_of
 from tests.builders import (
     DYNAMIC,
     FUSE,
@@ -103,3 +103,69 @@ def test_a_graph_for_a_cpu_whose_features_this_one_has_is_timed_here() -> None:
     resource = a_resource().targets(target("cpu", "ONNXRuntime", cpu={"isa": sorted(ISA)[:1]}))
 
     assert [end.executed for end in laid_out(resource).ends] == [True]
+
+
+PATHS: dict[str, tuple[list[Stop], ResourceBuilder]] = {
+    "a torch model is exported to be measured, unless an export follows": (
+        [
+            Stop("prune", f"prune/{PASSED}", clocked=True),
+            Stop("fuse", "export", clocked=True),
+            Stop("export", "export", clocked=True),
+        ],
+        a_resource().steps(PRUNE, FUSE).with_(evaluation=EVALUATION),
+    ),
+    "what does not run here is not timed, and an engine is only weighed": (
+        [
+            Stop("export", "export", clocked=True),
+            Stop("cpu/quantize", "cpu/quantize", clocked=True),
+            Stop("rtx/simplify", "rtx/simplify", clocked=False),
+            Stop("rtx/buildEngine", None, clocked=False),
+        ],
+        TWO.with_(evaluation=EVALUATION),
+    ),
+    "nothing is measured without an evaluation": ([], TWO),
+    "nothing is measured on a path to be skipped": (
+        [],
+        TWO.with_(evaluation={**EVALUATION, "path": "Skip"}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("expected", "resource"), PATHS.values(), ids=PATHS)
+def test_the_way_is_measured_where_it_can_be(
+    expected: list[Stop], resource: ResourceBuilder
+) -> None:
+    assert expected == list(laid_out(resource).path)
+
+
+def test_what_is_only_measured_is_made_right_after_its_step() -> None:
+    steps = laid_out(a_resource().steps(PRUNE, FUSE).with_(evaluation=EVALUATION)).steps
+
+    assert [(step.name, step.aside) for step in steps] == [
+        (BASELINE, False),
+        ("prune", False),
+        (f"prune/{PASSED}", True),
+        ("fuse", False),
+        ("export", False),
+    ]
+
+
+WAYS: dict[str, tuple[list[str | None], str, ResourceBuilder]] = {
+    "a target goes back over its own steps and the common ones": (
+        [f"prune/{PASSED}", "export"],
+        "cpu",
+        TWO.steps(PRUNE, FUSE),
+    ),
+    "an engine is no graph, and has no way back": ([], "rtx", TWO),
+    "what was made in one step has none": ([], "onnx", a_resource()),
+}
+
+
+@pytest.mark.parametrize(("expected", "target", "resource"), WAYS.values(), ids=WAYS)
+def test_one_goes_back_to_earlier_graphs(
+    expected: list[str | None], target: str, resource: ResourceBuilder
+) -> None:
+    chain = laid_out(resource.with_(evaluation={**EVALUATION, "onFailure": "Rollback"}))
+    (end,) = (end for end in chain.ends if end.target == target)
+
+    assert expected == [stop.graph for stop in chain.way_back(end)]

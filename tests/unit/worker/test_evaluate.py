@@ -11,14 +11,16 @@ from lathe_api.v1alpha1.status import MetricStatus
 from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_worker.evaluate import Candidate, measure
-from lathe_worker.measured import Measured
+from lathe_worker.comparison import Comparison
+from lathe_worker.evaluate import measure
+from lathe_worker.measured import Candidate, Measured, Passed
 from tests.step_runs import Samples
 
 pytestmark = pytest.mark.toolchain
 
 CLASSES = 4
 SAMPLES = 70  # more than two batches
+QUICK = {"seconds": 0.1}
 
 
 def linear(folder: Path, weights: np.ndarray, *, batch: int | str = "n", axes: int = 1) -> Artifact:
@@ -66,15 +68,15 @@ def dataset(*, labels: bool = True, axes: int = 1) -> Samples:
 def compared(
     baseline: Artifact, result: Artifact, data: Samples | None = None, **evaluation: Any
 ) -> Measured:
-    return measure(
-        Evaluation(**{"dataset": "val", **evaluation}),
+    run = Comparison(
+        Evaluation(**{"dataset": "val", "latency": QUICK, **evaluation}),
         source=baseline,
         baseline=baseline,
-        candidates=[Candidate("cpu", result, result, executed=True)],
+        candidates=(Candidate("cpu", result, result, executed=True),),
         dataset=data or dataset(),
         threads=1,
-        progress=lambda _done, _what: None,
     )
+    return measure(run, lambda _done, _what: None)
 
 
 def only(found: Measured) -> MetricStatus:
@@ -187,15 +189,15 @@ def test_an_engine_has_the_quality_of_its_graph_and_the_size_of_its_file(tmp_pat
     (tmp_path / "engine" / "model.engine").write_bytes(b"x" * 100)
     engine = Artifact(Format.ENGINE, tmp_path / "engine", ("model.engine",))
 
-    found = measure(
+    run = Comparison(
         Evaluation(dataset="val", metrics=("Top1", "SizeBytes", "Params", "LatencyP50")),
         source=graph,
         baseline=graph,
-        candidates=[Candidate("rtx", graph, engine, executed=False)],
+        candidates=(Candidate("rtx", graph, engine, executed=False),),
         dataset=dataset(),
         threads=1,
-        progress=lambda _done, _what: None,
     )
+    found = measure(run, lambda _done, _what: None)
 
     by_name = {metric.name: metric.output for metric in found.metrics}
     assert by_name == {Metric.TOP1: 1, Metric.SIZE_BYTES: 100, Metric.PARAMS: CLASSES**2}
@@ -243,15 +245,126 @@ def test_progress_goes_from_nothing_to_everything(tmp_path: Path) -> None:
     model = linear(tmp_path / "a", RIGHT)
     seen: list[float] = []
 
-    measure(
+    run = Comparison(
         Evaluation(dataset="val", metrics=("Top1",)),
         source=model,
         baseline=model,
-        candidates=[Candidate("cpu", model, model, executed=True)],
+        candidates=(Candidate("cpu", model, model, executed=True),),
         dataset=dataset(),
         threads=1,
-        progress=lambda done, _what: seen.append(done),
     )
+    measure(run, lambda done, _what: seen.append(done))
 
     assert seen == sorted(seen)
     assert 0 < seen[0] < seen[-1] <= 1
+
+
+def test_everything_about_speed_is_measured_beside_the_input_model(tmp_path: Path) -> None:
+    model = linear(tmp_path / "a", RIGHT)
+    wanted = ["LatencyP50", "LatencyP95", "LatencyP99", "CPUTime", "Throughput"]
+
+    found = compared(model, model, metrics=wanted)
+
+    assert [metric.name for metric in found.metrics] == wanted
+    by_name = {metric.name: metric for metric in found.metrics}
+    assert (by_name[Metric.LATENCY_P99].samples or 0) >= 370
+    for metric in found.metrics:
+        assert (metric.low or 0) <= (metric.ratio or 0) <= (metric.high or 0)
+    assert found.timing is not None
+    assert (found.timing.threads, found.timing.batch, len(found.timing.cpus)) == (1, 1, 1)
+
+
+def test_throughput_counts_samples_not_calls(tmp_path: Path) -> None:
+    model = linear(tmp_path / "a", RIGHT)
+
+    one = only(compared(model, model, metrics=["Throughput"], throughput={"batch": 1}))
+    many = only(compared(model, model, metrics=["Throughput"], throughput={"batch": 256}))
+
+    assert many.output > 10 * one.output
+
+
+def test_a_model_of_a_fixed_batch_is_timed_with_that(tmp_path: Path) -> None:
+    model = linear(tmp_path / "a", RIGHT, batch=16)
+
+    found = compared(model, model, metrics=["LatencyP50"])
+
+    assert found.timing is not None
+    assert found.timing.batch == 16
+
+
+def test_calls_have_the_threads_and_samples_that_are_asked_for(tmp_path: Path) -> None:
+    model = linear(tmp_path / "a", RIGHT)
+
+    found = compared(model, model, metrics=["CPUTime"], latency={"threads": 2, "batch": 8})
+
+    assert found.timing is not None
+    assert (found.timing.threads, found.timing.batch) == (2, 8)
+
+
+def test_multiplications_and_memory_are_measured_beside_the_input_model(tmp_path: Path) -> None:
+    model = linear(tmp_path / "a", RIGHT)
+
+    found = compared(model, model, metrics=["MACs", "PeakMemory"])
+
+    macs, memory = found.metrics
+    assert (macs.input, macs.output, macs.ratio) == (CLASSES**2, CLASSES**2, 1)
+    assert min(memory.input, memory.output) > 0
+
+
+class TestPath:
+    def found(self, passed: tuple[Passed, ...], model: Artifact, **evaluation: Any) -> Measured:
+        run = Comparison(
+            Evaluation(**{"dataset": "val", "metrics": ["SizeBytes", "Top1"], **evaluation}),
+            source=model,
+            baseline=model,
+            candidates=(Candidate("cpu", model, model, executed=True),),
+            dataset=dataset(),
+            threads=1,
+            path=passed,
+        )
+        return measure(run, lambda _done, _what: None)
+
+    def test_each_step_has_its_size_quality_and_latency(self, tmp_path: Path) -> None:
+        model, worse = linear(tmp_path / "a", RIGHT), linear(tmp_path / "b", RIGHT[:, ::-1])
+        path = (
+            Passed("halve", 100, worse, clocked=True),
+            Passed("recover", 200, model, clocked=False),
+            Passed("rtx/buildEngine", 50, None, clocked=False),
+        )
+
+        found = self.found(path, model)
+
+        told = {it.step: {metric.name: metric.output for metric in it.metrics} for it in found.path}
+        assert list(told) == ["halve", "recover", "rtx/buildEngine"]
+        assert told["halve"].keys() == {"SizeBytes", "Params", "Top1", "LatencyP50"}
+        assert (told["halve"][Metric.TOP1], told["recover"][Metric.TOP1]) == (0, 1)
+        assert Metric.LATENCY_P50 not in told["recover"]
+        assert told["rtx/buildEngine"] == {"SizeBytes": 50}
+
+    def test_what_cannot_be_run_is_left_out(self, tmp_path: Path) -> None:
+        model = linear(tmp_path / "a", RIGHT)
+        (tmp_path / "broken").mkdir()
+        (tmp_path / "broken" / "model.onnx").write_bytes(b"nothing of this kind")
+        broken = Artifact(Format.ONNX, tmp_path / "broken", ("model.onnx",))
+        path = (
+            Passed("halve", 100, broken, clocked=True),
+            Passed("recover", 200, model, clocked=True),
+        )
+
+        assert [it.step for it in self.found(path, model).path] == ["recover"]
+
+    @pytest.mark.parametrize(
+        ("expected", "path"),
+        [
+            pytest.param([], "Skip", id="nothing"),
+            pytest.param(["SizeBytes", "Params", "Top1"], "Quality", id="no times"),
+        ],
+    )
+    def test_less_is_measured_where_less_is_asked_for(
+        self, expected: list[str], path: str, tmp_path: Path
+    ) -> None:
+        model = linear(tmp_path / "a", RIGHT)
+
+        found = self.found((Passed("halve", 100, model, clocked=True),), model, path=path)
+
+        assert expected == [metric.name for it in found.path for metric in it.metrics]

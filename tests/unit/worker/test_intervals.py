@@ -70,3 +70,28 @@ def test_few_calls_give_a_wide_interval_and_no_error() -> None:
     found = intervals.ratio_of_medians([1.0], [2.0])
 
     assert found == pytest.approx((0.5, 0.5))
+
+
+TAILS = {
+    "as published for the median": (Interval(40, 61), range(1, 101), 0.5),
+    "the last calls, for a tail": (Interval(90, 100), range(1, 101), 0.95),
+    "too few values for an upper end": (Interval(8, 10), range(1, 11), 0.95),
+}
+
+
+@pytest.mark.parametrize(("expected", "values", "share"), TAILS.values(), ids=TAILS)
+def test_a_quantile_is_between_order_statistics(
+    expected: Interval, values: range, share: float
+) -> None:
+    assert expected == intervals.quantile(values, share)
+
+
+def test_a_ratio_of_tails_is_found_as_often_as_promised() -> None:
+    chance = random.Random(1)  # noqa: S311 - a simulation
+
+    def times(scale: float) -> list[float]:
+        return [scale * chance.lognormvariate(0, 0.3) for _ in range(400)]
+
+    found = [intervals.ratio_of_quantiles(times(2), times(1), 0.95) for _ in range(200)]
+
+    assert sum(interval.low <= 2 <= interval.high for interval in found) >= 0.93 * 200

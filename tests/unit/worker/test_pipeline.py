@@ -103,8 +103,15 @@ def test_the_workspace_holds_only_what_is_still_needed(yard: Yard) -> None:
     yard.run(bench=Watching())
 
     model_and_data = {"model", "data-train", "data-calib", "data-val", "Input-export"}
-    assert seen["export"] == {*model_and_data, "distill"}
-    assert seen["rtx/buildEngine"] == {*model_and_data, "cpu-int8", "rtx-simplify"}
+    on_the_way = "halve-Path-export"
+    assert seen["export"] == {*model_and_data, "distill", on_the_way}
+    assert seen["rtx/buildEngine"] == {
+        *model_and_data,
+        on_the_way,
+        "export",
+        "cpu-int8",
+        "rtx-simplify",
+    }
 
 
 class TestGates:

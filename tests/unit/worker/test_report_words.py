@@ -61,6 +61,7 @@ SPELLED = {
     "almost a thousand": ("1 k", words.count(999.7)),
     "almost a second": ("1 s", words.milliseconds(999.8)),
     "a long call": ("2.5 s", words.milliseconds(2500)),
+    "a very long call": ("33m", words.milliseconds(2_000_000)),
     "a tiny difference": ("2.4\N{MULTIPLICATION SIGN}10⁻⁷", words.number(2.44e-7)),
     "a tiny difference below zero": ("-9.9\N{MULTIPLICATION SIGN}10⁻⁵", words.number(-9.94e-5)),
     "nothing": ("0", words.number(0)),
@@ -157,14 +158,32 @@ FOUND = {
         ["450 updates", "0 nodes in floating point"],
         {"updates": 450, "floating_nodes": 0},
     ),
+    "one": (["1 evaluation", "1 pass"], {"evaluations": 1, "passes": 1}),
     "with a unit": (
         ["index 1.2 kB", "search 31s", "call 3.02 ms"],
         {"index_bytes": 1200, "search_seconds": 31, "call_milliseconds": 3.02},
     ),
     "a share": (["sparsity 90.0%"], {"sparsity": 0.9}),
+    "how long it took": (["latency 2 ms → 1 ms"], {"latency_ms_before": 2.0, "latency_ms": 1.0}),
+    "what an archive holds": (
+        ["size 1 MB → 100 kB", "codebooks 64 B"],
+        {"bytes_before": 1_000_000, "bytes": 100_000, "bytes_of_codebooks": 64},
+    ),
+    "how a search ended": (
+        ["Top-1 accuracy 98.0% → 97.5% on 256 samples", "7 evaluations"],
+        {
+            "accuracy_metric": "Top1",
+            "accuracy_before": 0.98,
+            "accuracy_after": 0.975,
+            "accuracy_samples": 256,
+            "accuracy_goal": "met",
+            "evaluations": 7,
+        },
+    ),
+    "of whom": (["teacher parameters 11.2 M"], {"teacher_params": 11_178_051}),
     "a word": (["format QOperator"], {"format": "QOperator"}),
     "what nobody foresaw": (["centroid shift \N{MINUS SIGN}0.25"], {"centroid_shift": -0.25}),
-    "a sentence, which is a note": ([], {"runtime_effect": "it is not faster"}),
+    "a sentence, which stands alone": ([], {"runtime_effect": "it is not faster"}),
 }
 
 
@@ -175,9 +194,15 @@ def test_facts_are_said_in_words(expected: list[str], facts: dict[str, float | s
 
 def test_what_a_reader_should_not_overlook_stands_alone() -> None:
     long = ", ".join(f"blocks.{i}.conv" for i in range(9))
-    thinned = step("a", "sparsify", 1, 1.0, runtime_effect="it is not faster", excluded=long)
+    facts = {"runtime_effect": "none: zeros are stored", "accuracy_goal": "missed: try more"}
 
-    assert list(findings.notes(thinned)) == ["it is not faster", f"excluded: {long}"]
+    found = step("a", "sparsify", 1, 1.0, **facts, excluded=long)
+
+    assert findings.remarks(found) == [
+        "not faster by itself: zeros are stored",
+        "the accuracy that was asked for was missed: try more",
+    ]
+    assert findings.notes(found) == [f"excluded: {long}"]
 
 
 DIVERGED = step(

@@ -1,8 +1,7 @@
-"""Running ONNX models on the CPU, and measuring how long that takes."""
+"""Running ONNX models on the CPU."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,10 @@ from lathe_steps.errors import Internal
 from lathe_steps.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-_WARM_UPS = 10
-_BURST = 4
-"""Timed calls in a row, after one that is not: each model finds its own caches warm."""
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 """Where ONNX Runtime's name of a type is not numpy's."""
 
@@ -77,49 +73,6 @@ class Session:
         return {spec.name: array for spec, array in zip(self.outputs, found, strict=True)}
 
 
-def interleaved_latencies(
-    models: Mapping[str, Artifact],
-    sample: Mapping[str, np.ndarray],
-    *,
-    threads: int,
-    seconds: float,
-    least: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Mapping[str, list[float]]:
-    """Time single calls of several models, in turns, so that a drift of the machine cancels.
-
-    Args:
-        models: ONNX artifacts that take the same inputs.
-        sample: One call's inputs.
-        threads: Threads of each model.
-        seconds: How long to measure at least, all models together, after the warm-up.
-        least: How many times to measure each model at least.
-        clock: Seconds; `time.process_time` gives CPU time instead of the wall's.
-
-    Returns:
-        Milliseconds of every timed call, by model; equally many for each.
-
-    Raises:
-        Internal: When a model cannot be loaded or run.
-    """
-    sessions = {name: Session(artifact, threads) for name, artifact in models.items()}
-    feeds = {
-        name: {s.name: sample[s.name].astype(s.dtype, copy=False) for s in session.inputs}
-        for name, session in sessions.items()
-    }
-    for name, session in sessions.items():
-        for _ in range(_WARM_UPS):
-            session.run(feeds[name])
-    taken: dict[str, list[float]] = {name: [] for name in models}
-    end = time.perf_counter() + seconds
-    order = list(sessions)
-    while time.perf_counter() < end or any(len(times) < least for times in taken.values()):
-        for name in order:
-            taken[name] += _burst(sessions[name], feeds[name], clock)
-        order.reverse()
-    return taken
-
-
 def _opened(artifact: Artifact, options: Any) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
     import onnxruntime as ort
 
@@ -134,18 +87,6 @@ def _opened(artifact: Artifact, options: Any) -> Any:  # noqa: ANN401 - ONNX Run
         with TemporaryDirectory() as folder:
             wide = widening.widened(artifact.main, Path(folder))
             return ort.InferenceSession(str(wide), options, providers=providers)
-
-
-def _burst(
-    session: Session, feed: Mapping[str, np.ndarray], clock: Callable[[], float]
-) -> list[float]:
-    session.run(feed)
-    times = []
-    for _ in range(_BURST):
-        start = clock()
-        session.run(feed)
-        times.append((clock() - start) * 1e3)
-    return times
 
 
 def _spec(node: Any) -> TensorSpec:  # noqa: ANN401 - a NodeArg of ONNX Runtime, which has no types

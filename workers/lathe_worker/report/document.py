@@ -38,7 +38,7 @@ class Report(Parameters):
     """What the result is for."""
     artifacts: tuple[ArtifactStatus, ...]
     """What users load."""
-    measured: Measured | None
+    measured: Measured | None = None
     """What was measured; None without an evaluation."""
     gates: Verdict
     """Whether it was good enough."""

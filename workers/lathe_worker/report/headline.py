@@ -7,7 +7,7 @@ from lathe_worker.report import metrics, words
 from lathe_worker.report.document import Report
 from lathe_worker.report.html import Markup, element
 
-MOST = 6
+MOST = 5
 """Large figures; every other is on the target's card."""
 
 

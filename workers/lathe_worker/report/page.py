@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from lathe_api.v1alpha1.status import ArtifactStatus
+from lathe_worker.measured import Timing
 from lathe_worker.report import figures, gates, headline, path, targets, words
 from lathe_worker.report.document import Report
 from lathe_worker.report.html import Content, Markup, element, text
@@ -90,7 +91,20 @@ def _facts(report: Report) -> Markup:
         busy = f", load {measured.load:.2f} per processor" if measured.load is not None else ""
         said = f"{measured.samples} samples of {measured.dataset}, {measured.threads} threads{busy}"
         pairs.append(("Measured on", said))
+    if measured and measured.timing:
+        pairs.append(("Timed", _timed(measured.timing)))
     return element("dl", *_definitions(pairs))
+
+
+def _timed(timing: Timing) -> str:
+    """How calls were timed, and whether the machine was left alone."""
+    samples = "1 sample" if timing.batch == 1 else f"{timing.batch} samples"
+    threads = "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
+    cpus = f" on CPU {', '.join(map(str, timing.cpus))}" if timing.cpus else ""
+    said = f"calls with {samples} each, {threads}{cpus}"
+    if not timing.busy:
+        return said
+    return f"{said}; the machine was busy: calls took {timing.waited:.2g} times their CPU time"
 
 
 def _called(name: str) -> str:

@@ -32,9 +32,9 @@ def _table(report: Report) -> Markup:
 
 
 def _rows(report: Report) -> Iterator[Markup]:
-    yield from map(_row, common_steps(report))
+    yield from map(_row, common_steps(report.steps))
     for target in report.plan.targets:
-        own = steps_of(report, target.name)
+        own = steps_of(report.steps, target.name)
         if own:
             yield element("tr", element("th", target.name, colspan=str(COLUMNS)), class_="group")
         yield from map(_row, own)
@@ -67,4 +67,8 @@ def _time(step: ManifestStep) -> Markup:
 def _found(step: ManifestStep) -> Content:
     phrases = findings.phrases(step)
     said = text(*(element("span", each) for each in phrases))
-    return text(said, *(element("p", note, class_="remark") for note in findings.notes(step)))
+    return text(
+        said,
+        *(element("p", note) for note in findings.notes(step)),
+        *(element("p", remark, class_="remark") for remark in findings.remarks(step)),
+    )

@@ -56,7 +56,7 @@ def stops(report: Report) -> list[Stop]:
     size = report.inputs[0].bytes
     found = [Stop("input model", "", None, size, _before(_metrics(report)))]
     way = {each.step: _after(each.metrics) for each in measured_path(report)}
-    found += [_stop(step, None, way) for step in common_steps(report)]
+    found += [_stop(step, None, way) for step in common_steps(report.steps)]
     for target in report.plan.targets:
         found += _of_target(report, target.name, target.runtime, way, found[-1])
     return found
@@ -67,7 +67,7 @@ def _of_target(
 ) -> list[Stop]:
     last = _after(metric for metric in _metrics(report) if metric.target == name)
     executed = next((each.executed for each in report.targets if each.name == name), True)
-    own = [_stop(step, name, way) for step in steps_of(report, name)]
+    own = [_stop(step, name, way) for step in steps_of(report.steps, name)]
     if not own:
         size = sum(each.bytes for each in report.artifacts if each.target == name)
         return [Stop(runtime, "", name, size or end.bytes, last, executed)]
@@ -83,19 +83,15 @@ def _stop(
     return Stop(name, step.kind, target, step.bytes, way.get(step.name, {}))
 
 
-def common_steps(report: Report) -> list[ManifestStep]:
+def common_steps(steps: Sequence[ManifestStep]) -> list[ManifestStep]:
     """The steps that all targets share."""
-    return [step for step in report.steps if "/" not in step.name]
+    return [step for step in steps if "/" not in step.name]
 
 
-def steps_of(report: Report, target: str) -> list[ManifestStep]:
+def steps_of(steps: Sequence[ManifestStep], target: str) -> list[ManifestStep]:
     """The steps of one target, without what only serves to measure it."""
-    prefix = f"{target}/"
-    return [
-        step
-        for step in report.steps
-        if step.name.startswith(prefix) and not only_compares(step.name)
-    ]
+    own = [step for step in steps if step.name.startswith(f"{target}/")]
+    return [step for step in own if not only_compares(step.name)]
 
 
 def only_compares(name: str) -> bool:

@@ -1,15 +1,20 @@
 """What came of a run: before and after, the gates, and where the files are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lathe_api.v1alpha1.status import MetricStatus
+from lathe_steps.reasons import Reason
 from lathe_worker.gates import GateResult
-from lathe_worker.manifest import Manifest
-from lathe_worker.report import metrics, words
+from lathe_worker.manifest import Manifest, ManifestStep
+from lathe_worker.report import findings, metrics, words
+from lathe_worker.report.stops import common_steps, steps_of
+
+_NOTABLE = 0.02
+"""Changes of size below this share are not shown."""
 
 Locate = Callable[[str], str]
 """From an s3:// address to what the user finds it by."""
@@ -22,8 +27,12 @@ def show(console: Console, manifest: Manifest, locate: Locate, *, again: bool = 
     console.print()
     if manifest.metrics:
         console.print(_metrics(manifest))
+    if lines := list(_path(manifest)):
+        console.print(Text("\n").join(lines), Text(), soft_wrap=True, highlight=False, sep="\n")
     for result in manifest.gates.results:
         console.print(_gate(result), soft_wrap=True)
+    if manifest.gates.reason is Reason.ROLLED_BACK:
+        console.print(Text.assemble(("↩", "yellow"), " ", manifest.gates.message), soft_wrap=True)
     console.print()
     for line in _files(manifest, locate):
         console.print(line, soft_wrap=True, highlight=False)
@@ -51,15 +60,38 @@ def _cells(metric: MetricStatus) -> tuple[str, ...]:
     return (metric.name, before, after, metrics.effect(metric), metrics.interval(metric))
 
 
+def _path(manifest: Manifest) -> Iterator[Text]:
+    """How the size went on the way to each target, and what not to overlook about the steps."""
+    common = common_steps(manifest.steps)
+    for target in manifest.plan.targets:
+        way = _changes(manifest.inputs[0].bytes, [*common, *steps_of(manifest.steps, target.name)])
+        if len(way) > 1:
+            yield Text.assemble((f"{target.name:9}", "bold"), (" → ".join(way), "dim"))
+    for step in manifest.steps:
+        for remark in findings.remarks(step):
+            yield Text.assemble((f"{step.name:9}", "bold"), remark)
+
+
+def _changes(size: int, steps: Sequence[ManifestStep]) -> list[str]:
+    """The sizes that differ from those before them, each with the step that made it."""
+    said = [words.size(size)]
+    for step in steps:
+        if abs(step.bytes - size) > _NOTABLE * size:
+            said.append(f"{step.name.rpartition('/')[2]} {words.size(step.bytes)}")
+            size = step.bytes
+    return said
+
+
 def _gate(result: GateResult) -> Text:
     mark, style = ("✓", "green") if result.passed else ("✗", "red")
     return Text.assemble((mark, style), " ", result.message)
 
 
 def _files(manifest: Manifest, locate: Locate) -> Iterator[Text]:
-    not_run = {target.name for target in manifest.targets if not target.executed}
+    notes = {t.name: f" ({t.message})" for t in manifest.targets if t.message}
+    notes |= {t.name: " (built here, not run here)" for t in manifest.targets if not t.executed}
     for artifact in manifest.artifacts:
-        note = " (built here, not run here)" if artifact.target in not_run else ""
+        note = notes.get(artifact.target, "")
         yield Text.assemble(
             (f"{artifact.target:10}", "bold"),
             locate(artifact.uri),

@@ -1,35 +1,19 @@
-"""Ranges of activations, found by running samples through a graph.
+"""Ranges of activations, found by running samples through a graph."""
 
-Memory does not grow with the number of samples: every batch is taken into the ranges before the
-next one is read.
-"""
-
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import numpy as np
-import onnxruntime as ort
-from onnxruntime.quantization import CalibrationDataReader, calibrate
+from lathe_steps.base import Dataset
+from lathe_steps.toolchains.graphs import files, watching
+from lathe_steps.toolchains.graphs.histograms import Histogram, Range, widest
 
-from lathe_steps.base import Dataset, TensorSpec
-from lathe_steps.errors import BadInput, Internal
-from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.arrays import checked_inputs
-from lathe_steps.toolchains.onnx_runtime import errors, first_line
-
-_METHODS = {
-    "MinMax": calibrate.MinMaxCalibrater,
-    "Entropy": calibrate.EntropyCalibrater,
-    "Percentile": calibrate.PercentileCalibrater,
-}
 _BATCH = {"MinMax": 16, "Entropy": 2, "Percentile": 2}
 """Samples per batch: histograms need whole activations at once, minima and maxima do not."""
 
-Feed = dict[str, np.ndarray]
+Ranges = Mapping[str, Range]
+Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,99 +22,96 @@ class Sampling:
 
     dataset: Dataset
     samples: int
-    method: str
+    method: Literal["MinMax", "Entropy", "Percentile"]
+    percentile: float
     symmetric: bool
 
 
+def minima_and_maxima(dataset: Dataset, samples: int) -> Sampling:
+    """Look for the lowest and highest values alone."""
+    return Sampling(dataset, samples, "MinMax", percentile=100, symmetric=False)
+
+
 def ranges(
-    graph: Path,
-    inputs: tuple[TensorSpec, ...],
-    sampling: Sampling,
-    *,
-    threads: int,
-    progress: Callable[[float, str], None],
-) -> tuple[Any, int]:
-    """Find the range of every activation.
+    graph: Path, sampling: Sampling, *, known: Ranges, threads: int, progress: Progress
+) -> tuple[Ranges, int]:
+    """Find the range of every activation in 32-bit floating point.
 
     Args:
         graph: A prepared graph; files are written beside it.
-        inputs: What it takes.
         sampling: What to calibrate on.
+        known: Ranges that are taken as they are.
         threads: CPU threads.
         progress: Called with the share done and a short message.
 
     Returns:
-        The ranges, as ONNX Runtime's quantizers take them, and the number of samples seen.
+        Lowest and highest value by tensor, and the number of samples seen.
 
     Raises:
         BadInput: When the samples do not fit the model.
+        Internal: UnsupportedModel, when the graph cannot be watched.
     """
-    calibrator = _METHODS[sampling.method](
-        graph,
-        augmented_model_path=str(graph.parent / "augmented.onnx"),
-        symmetric=sampling.symmetric,
-        use_external_data_format=(graph.parent / "folded.onnx.data").exists(),
-    )
-    calibrator.augment_graph()
-    calibrator.infer_session = _session(calibrator.augmented_model_path, threads)
+    watcher = _Extremes if sampling.method == "MinMax" else _Histograms
+    watched = watcher(graph, sampling, frozenset(known), threads)
+    inputs = files.inputs(files.read(graph, weights=False))
     total = min(sampling.samples, len(sampling.dataset))
     seen = 0
-    for count, feed in _feeds(inputs, sampling):
-        try:
-            with redirect_stdout(StringIO()):  # it prints for every batch
-                calibrator.collect_data(_One(feed))
-        except errors() as error:
-            raise BadInput(
-                f"{sampling.dataset.name}: the model does not run on its samples: "
-                f"{first_line(error)}",
-                reason=Reason.SHAPE_MISMATCH,
-            ) from error
+    size = _BATCH[sampling.method]
+    for count, feed in watching.feeds(inputs, sampling.dataset, sampling.samples, size):
+        watched.take(feed)
         seen += count
         progress(seen / total, f"calibrating {seen}/{total}")
-    with redirect_stdout(StringIO()):
-        return calibrator.compute_data(), seen
+    return {**watched.found(), **known}, seen
 
 
-def _feeds(inputs: tuple[TensorSpec, ...], sampling: Sampling) -> Iterator[tuple[int, Feed]]:
-    """Batches that the model takes: of its own size where that is fixed, the last one filled up."""
-    axes = {spec.shape[0] for spec in inputs if spec.shape}
-    fixed = next((axis for axis in axes if isinstance(axis, int)), None)
-    size = fixed or _BATCH[sampling.method]
-    for batch in sampling.dataset.batches(size, limit=sampling.samples):
-        feed = checked_inputs(batch, inputs, sampling.dataset.name)
-        count = len(next(iter(feed.values())))
-        yield count, _filled(feed, fixed - count) if fixed and count < fixed else feed
+class _Watcher:
+    """Activations that are looked at batch by batch."""
+
+    def __init__(self, graph: Path, sampling: Sampling, skip: frozenset[str], threads: int) -> None:
+        model = files.read(graph)
+        names = watching.floating_tensors(model)
+        self._tensors = [name for name in names if name not in skip]
+        self._sampling = sampling
+        augment = watching.reducing if isinstance(self, _Extremes) else watching.showing
+        watched = augment(model, self._tensors, graph.parent / "watched")
+        self._session = watching.session(watched, threads)
 
 
-def _filled(feed: Feed, missing: int) -> Feed:
-    """Repeat the last sample, which changes no minimum or maximum."""
-    return {
-        name: np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
-        for name, array in feed.items()
-    }
+class _Extremes(_Watcher):
+    """Minima and maxima, found within the graph, which forgets its activations as it goes on."""
+
+    def __init__(self, graph: Path, sampling: Sampling, skip: frozenset[str], threads: int) -> None:
+        super().__init__(graph, sampling, skip, threads)
+        self._ranges: Ranges = {}
+
+    def take(self, feed: watching.Feed) -> None:
+        values = watching.run(self._session, feed, self._sampling.dataset.name)
+        pairs = zip(self._tensors, values[::2], values[1::2], strict=True)
+        found = {name: (float(least), float(most)) for name, least, most in pairs}
+        self._ranges = widest(self._ranges, found)
+
+    def found(self) -> Ranges:
+        return self._ranges
 
 
-def _session(file: str, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    try:
-        return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except errors() as error:
-        raise Internal(
-            f"quantize: ONNX Runtime cannot watch the activations: {first_line(error)}",
-            reason=Reason.UNSUPPORTED_MODEL,
-        ) from error
+class _Histograms(_Watcher):
+    """Histograms of whole activations."""
 
+    def __init__(self, graph: Path, sampling: Sampling, skip: frozenset[str], threads: int) -> None:
+        super().__init__(graph, sampling, skip, threads)
+        self._histograms = {name: Histogram() for name in self._tensors}
 
-class _One(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
-    """A reader of one batch."""
+    def take(self, feed: watching.Feed) -> None:
+        name = self._sampling.dataset.name
+        values = watching.run(self._session, feed, name, self._tensors)
+        for histogram, each in zip(self._histograms.values(), values, strict=True):
+            histogram.add(each)
 
-    def __init__(self, feed: Feed) -> None:
-        self._left: Feed | None = feed
+    def found(self) -> Ranges:
+        return {name: self._range(each) for name, each in self._histograms.items()}
 
-    def get_next(self) -> Feed | None:
-        """The batch, once."""
-        feed, self._left = self._left, None
-        return feed
+    def _range(self, histogram: Histogram) -> Range:
+        if self._sampling.method == "Entropy":
+            return histogram.entropy()
+        share, symmetric = self._sampling.percentile, self._sampling.symmetric
+        return histogram.percentile(share, symmetric=symmetric)

@@ -9,6 +9,7 @@ from onnx import helper
 
 from lathe_steps.base import Artifact, Format, TensorSpec
 from lathe_steps.errors import BadInput
+from lathe_steps.evidence import Evidence
 from lathe_steps.reasons import Reason
 
 MODEL = "model.onnx"
@@ -56,10 +57,14 @@ def write(model: onnx.ModelProto, out: Path) -> tuple[str, ...]:
     return (MODEL, DATA)
 
 
-def artifact(out: Path, facts: Mapping[str, float | int | str] | None = None) -> Artifact:
+def artifact(
+    out: Path,
+    facts: Mapping[str, float | int | str] | None = None,
+    evidence: tuple[Evidence, ...] = (),
+) -> Artifact:
     """The artifact that was written to `out`."""
     entry = tuple(name for name in (MODEL, DATA) if (out / name).exists())
-    return Artifact(Format.ONNX, out, entry, facts or {})
+    return Artifact(Format.ONNX, out, entry, facts or {}, evidence)
 
 
 def strip(model: onnx.ModelProto) -> None:

@@ -10,10 +10,19 @@ from onnx import version_converter
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.graphs import files
-from lathe_steps.toolchains.onnx_runtime import errors, first_line
+from lathe_steps.toolchains.graphs import files, optimising, pools
+from lathe_steps.toolchains.onnx_runtime import first_line
 
-_QUANTISED = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "ConvInteger", "MatMulI")
+_QUANTISED = (
+    "QLinear",
+    "QGemm",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "ConvInteger",
+    "MatMulI",
+    "MatMulNBits",
+    "GatherBlockQuantized",
+)
 
 
 def prepare(artifact: Artifact, out: Path, *, opset: int) -> Path:
@@ -31,31 +40,27 @@ def prepare(artifact: Artifact, out: Path, *, opset: int) -> Path:
         Internal: UnsupportedModel, when ONNX Runtime cannot load it, or it cannot be written in
             that version.
     """
-    source = _raised(artifact, out, opset)
-    plain, inferred = out / "folded.onnx", out / "prepared.onnx"
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(plain)
-    options.log_severity_level = 4
-    if artifact.size > files.INLINE_LIMIT:
-        key = "session.optimized_model_external_initializers_file_name"
-        options.add_session_config_entry(key, "folded.onnx.data")
-    try:
-        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    except errors() as error:
-        raise Internal(
-            f"ONNX Runtime cannot load it: {first_line(error)}", reason=Reason.UNSUPPORTED_MODEL
-        ) from error
+    inferred = out / "prepared.onnx"
+    level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    plain = optimising.write(_raised(artifact, out, opset), out, level)
     onnx.shape_inference.infer_shapes_path(str(plain), str(inferred))
     return inferred
 
 
-def _raised(artifact: Artifact, out: Path, opset: int) -> Path:
-    """The model's file, written anew in a newer version where its own is too old."""
+def pool(graph: Path) -> None:
+    """Write means over images as pooling, in a prepared file."""
+    model = files.read(graph, weights=False)
+    if pools.pool(model):
+        onnx.save_model(model, str(graph))
+        onnx.shape_inference.infer_shapes_path(str(graph), str(graph))
+
+
+def _raised(artifact: Artifact, out: Path, opset: int) -> Artifact:
+    """The model, written anew in a newer version where its own is too old."""
     model = files.read(artifact.main, weights=False)
     own = {entry.domain: entry.version for entry in model.opset_import}.get("", opset)
     if own >= opset:
-        return artifact.main
+        return artifact
     try:
         raised = version_converter.convert_version(files.read(artifact.main), opset)
     except (RuntimeError, ValueError) as error:
@@ -65,7 +70,7 @@ def _raised(artifact: Artifact, out: Path, opset: int) -> Path:
             reason=Reason.UNSUPPORTED_MODEL,
         ) from error
     files.write(raised, out)
-    return out / files.MODEL
+    return files.artifact(out)
 
 
 def refuse_quantised(model: onnx.ModelProto, step: str) -> None:

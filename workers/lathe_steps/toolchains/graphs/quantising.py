@@ -1,11 +1,12 @@
 """Quantising a graph to 8 bits, with ONNX Runtime's quantizers."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import (
     QuantizationMode,
@@ -14,11 +15,13 @@ from onnxruntime.quantization import (
     qdq_quantizer,
     registry,
 )
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer, update_opset_version
 
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.graphs import files
+from lathe_steps.toolchains.graphs.calibration import Ranges
 from lathe_steps.toolchains.graphs.lowering import Form
 
 _TYPES = {"Int8": QuantType.QInt8, "UInt8": QuantType.QUInt8}
@@ -29,11 +32,11 @@ _DYNAMIC_CORE = frozenset({"MatMul", "Gemm", "Attention", "LSTM"})
 
 def quantise_static(
     graph: Path,
-    ranges: Any,  # noqa: ANN401 - ONNX Runtime has no types
+    ranges: Ranges,
     form: Form,
     *,
     per_channel: bool,
-    exclude: list[str],
+    exclude: Collection[str],
 ) -> onnx.ModelProto:
     """Quantise a prepared graph with calibrated ranges.
 
@@ -44,7 +47,7 @@ def quantise_static(
     model = update_opset_version(load_model_with_shape_infer(graph), weights, activations)
     options = {
         "ActivationSymmetric": form.symmetric,
-        "WeightSymmetric": form.weights == "Int8",
+        "WeightSymmetric": form.symmetric_weights,
         "QuantizeBias": form.quantise_bias,
         "AddQDQPairToWeight": form.pairs_at_weights,
     }
@@ -54,9 +57,9 @@ def quantise_static(
         "reduce_range": form.reduce_range,
         "weight_qType": weights,
         "activation_qType": activations,
-        "tensors_range": ranges,
+        "tensors_range": _as_theirs(ranges),
         "nodes_to_quantize": [],
-        "nodes_to_exclude": exclude,
+        "nodes_to_exclude": list(exclude),
         "op_types_to_quantize": sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry}),
         "extra_options": options,
     }
@@ -68,7 +71,7 @@ def quantise_static(
 
 
 def quantise_dynamic(
-    graph: Path, form: Form, *, per_channel: bool, exclude: list[str]
+    graph: Path, form: Form, *, per_channel: bool, exclude: Collection[str]
 ) -> onnx.ModelProto:
     """Quantise the weights of matrix products; ranges of activations are found while running.
 
@@ -83,7 +86,7 @@ def quantise_dynamic(
             "quantize.mode: the model has no matrix products, which is all that Dynamic makes "
             "faster; use mode Static"
         )
-    options = {"MatMulConstBOnly": True, "WeightSymmetric": form.weights == "Int8"}
+    options = {"MatMulConstBOnly": True, "WeightSymmetric": form.symmetric_weights}
     return _finished(
         onnx_quantizer.ONNXQuantizer(
             model,
@@ -95,11 +98,18 @@ def quantise_dynamic(
             activation_qType=QuantType.QUInt8,
             tensors_range=None,
             nodes_to_quantize=[],
-            nodes_to_exclude=exclude,
+            nodes_to_exclude=list(exclude),
             op_types_to_quantize=list(_DYNAMIC),
             extra_options=options,
         )
     )
+
+
+def _as_theirs(ranges: Ranges) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
+    pairs = {
+        name: tuple(np.array(end, np.float32) for end in ends) for name, ends in ranges.items()
+    }
+    return TensorsData(CalibrationMethod.MinMax, pairs)
 
 
 def _finished(quantizer: Any) -> onnx.ModelProto:  # noqa: ANN401 - ONNX Runtime has no types

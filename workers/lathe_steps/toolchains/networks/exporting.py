@@ -5,12 +5,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import onnx
 import torch
 
 from lathe_steps.base import Artifact
-from lathe_steps.errors import Internal
+from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains import trials
 from lathe_steps.toolchains.graphs import files, names
@@ -19,19 +20,22 @@ from lathe_steps.toolchains.networks import calls
 from lathe_steps.toolchains.networks.model import Network
 from lathe_steps.toolchains.onnx_runtime import Session
 
+External = Literal["Auto", "Never", "Always"]
 _EDGES = (1, 3)
 """Sizes of the batch, besides the one that was exported with, on which outputs are compared."""
 
 
-def export(network: Network, out: Path, *, opset: int) -> Artifact:
+def export(network: Network, out: Path, *, opset: int, external: External = "Auto") -> Artifact:
     """Write a network as ONNX, with its dynamic axes and stable names.
 
     Args:
         network: The model.
         out: An existing, empty directory.
         opset: Version of the operator set.
+        external: Whether weights lie in a file beside the graph; Auto where they are too large.
 
     Raises:
+        InvalidSpec: When they are too large, and must not.
         Internal: UnsupportedModel, when torch cannot export the model.
     """
     sizes = calls.workable_sizes(network.module, network.inputs)
@@ -39,10 +43,19 @@ def export(network: Network, out: Path, *, opset: int) -> Artifact:
     with torch.no_grad():
         outputs = list(calls.call(network.module, inputs))
     program = _program(network, inputs, outputs, opset)
-    external = sum(t.nbytes for t in network.module.state_dict().values()) > files.INLINE_LIMIT
-    program.save(str(out / files.MODEL), external_data=external)
+    program.save(str(out / files.MODEL), external_data=_beside(network, external))
     _tidy(out / files.MODEL, opset)
     return files.artifact(out, {"opset": opset})
+
+
+def _beside(network: Network, asked: External) -> bool:
+    size = sum(tensor.nbytes for tensor in network.module.state_dict().values())
+    if size > files.INLINE_LIMIT and asked == "Never":
+        raise InvalidSpec(
+            f"export.externalData: the weights have {size} bytes, and ONNX files end at 2 GiB; "
+            "use Auto"
+        )
+    return asked == "Always" or size > files.INLINE_LIMIT
 
 
 def _program(

@@ -13,7 +13,7 @@ from lathe_steps.evidence import Candidate, Candidates
 from lathe_steps.toolchains import trials
 from lathe_steps.toolchains.networks import calls, exporting
 from lathe_steps.toolchains.networks.model import Network
-from lathe_steps.toolchains.onnx_runtime import interleaved_latencies
+from lathe_steps.toolchains.timing import interleaved_latencies
 
 Remove = Callable[[Network, float], None]
 """Removes units of a network, in place, until a share of its weights is left."""

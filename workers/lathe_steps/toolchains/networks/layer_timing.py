@@ -14,7 +14,7 @@ from torch import nn
 
 from lathe_steps.base import Artifact
 from lathe_steps.toolchains.graphs import files
-from lathe_steps.toolchains.onnx_runtime import interleaved_latencies
+from lathe_steps.toolchains.timing import interleaved_latencies
 
 _SECONDS = 0.2
 """How long one comparison measures, after its warm-up."""

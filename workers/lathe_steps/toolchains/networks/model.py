@@ -54,26 +54,14 @@ class Network:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def fresh(
-    ref: str,
-    args: Mapping[str, Any],
-    inputs: tuple[TensorSpec, ...],
-    *,
-    field: str = "model.architecture",
-) -> Network:
+def fresh(ref: str, args: Mapping[str, Any], inputs: tuple[TensorSpec, ...]) -> Network:
     """Build a network with fresh weights.
-
-    Args:
-        ref: A name in the registry.
-        args: The architecture's arguments.
-        inputs: What it takes.
-        field: Where the resource says so, for messages.
 
     Raises:
         BadInput: UnknownArchitecture.
         InvalidSpec: When the architecture does not take these arguments.
     """
-    module = architectures.build(ref, args, field=field)
+    module = architectures.build(ref, args)
     return Network(module, ref, dict(args), inputs, blueprint(module))
 
 

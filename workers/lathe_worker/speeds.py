@@ -1,0 +1,147 @@
+"""How fast results are beside the input model: calls in turns, by the clock and by CPU time."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lathe_api.v1alpha1.evaluation import LATENCIES, TIMES, Latency, Metric
+from lathe_api.v1alpha1.status import MetricStatus
+from lathe_steps.base import Artifact, Dataset
+from lathe_steps.toolchains.source import inputs_of
+from lathe_steps.toolchains.timing import Plan, Times, interleaved, pinned
+from lathe_worker import intervals
+from lathe_worker.figures import rounded
+from lathe_worker.intervals import Interval
+from lathe_worker.measured import Timing
+from lathe_worker.predictions import one_call, samples_per_call
+
+QUANTILES = {Metric.LATENCY_P50: 0.5, Metric.LATENCY_P95: 0.95, Metric.LATENCY_P99: 0.99}
+LEAST_CALLS = {Metric.LATENCY_P95: 75, Metric.LATENCY_P99: 370}
+"""Fewer calls have no upper end of a 95 % interval of that quantile."""
+WAITED = 1.25
+"""Wall time over CPU time of calls, from which they waited for a CPU. Of calls with several threads
+it may be less although they did: then the load of the machine tells."""
+_LEAST_MS = 1e-6
+BASELINE = ""  # no target has this name
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Models that were timed in turns.
+
+    Attributes:
+        times: By name; the input model's under BASELINE.
+        timing: How, and what the machine did meanwhile.
+    """
+
+    times: Mapping[str, Times]
+    timing: Timing
+
+
+def timed(
+    models: Mapping[str, Artifact],
+    dataset: Dataset,
+    latency: Latency,
+    *,
+    threads: int,
+    least: int,
+) -> Timed:
+    """Time single calls of models in turns, on CPUs of their own if the system lets us.
+
+    Args:
+        models: By name; the input model under BASELINE.
+        dataset: Whose first samples are the calls' inputs.
+        latency: How; without a number of threads, `threads`.
+        threads: CPU threads of the run.
+        least: How many calls of each model at least.
+    """
+    wanted = latency.threads or threads
+    size = samples_per_call(inputs_of(models[BASELINE])) or latency.batch
+    load = load_per_cpu()
+    plan = Plan(wanted, latency.seconds * len(models), max(least, latency.min_calls))
+    with pinned(wanted) as cpus:
+        taken = interleaved(models, one_call(dataset, size), plan)
+    wall = sum(sum(times.wall) for times in taken.values())
+    waited = wall / max(sum(sum(times.cpu) for times in taken.values()), _LEAST_MS)
+    busy = waited > WAITED or (wanted > 1 and load > 1)
+    return Timed(
+        taken, Timing(threads=wanted, batch=size, cpus=cpus, waited=round(waited, 3), busy=busy)
+    )
+
+
+def load_per_cpu() -> float:
+    """How many processes of the machine want to run, over its CPUs: the mean of the last minute."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
+
+
+def least_calls(metrics: frozenset[Metric]) -> int:
+    """How many calls the metrics need."""
+    return max((LEAST_CALLS.get(metric, 0) for metric in metrics), default=0)
+
+
+def times_of(
+    timed: Timed, names: Sequence[str], wanted: frozenset[Metric]
+) -> Iterator[MetricStatus]:
+    """The wanted times of single calls, each model beside the input model."""
+    for name in names:
+        before, after = timed.times[BASELINE], timed.times[name]
+        for metric in Metric:
+            if metric in wanted & TIMES:
+                yield _time(metric, name, before, after)
+
+
+def _time(metric: Metric, target: str, before: Times, after: Times) -> MetricStatus:
+    if metric not in LATENCIES:
+        found = intervals.ratio_of_medians(_positive(after.cpu), _positive(before.cpu))
+        return _beside(metric, target, _middle(before.cpu), _middle(after.cpu), found, after)
+    share = QUANTILES[metric]
+    was, now = (float(np.quantile(times.wall, share)) for times in (before, after))
+    if metric is Metric.LATENCY_P50:
+        found = intervals.ratio_of_medians(_positive(after.wall), _positive(before.wall))
+    else:
+        found = intervals.ratio_of_quantiles(_positive(after.wall), _positive(before.wall), share)
+    cpu_was, cpu_now = (
+        max(float(np.quantile(times.cpu, share)), _LEAST_MS) for times in (before, after)
+    )
+    by_cpu = {"cpu_output": rounded(cpu_now), "cpu_ratio": rounded(cpu_now / cpu_was)}
+    return _beside(metric, target, was, now, found, after).model_copy(update=by_cpu)
+
+
+def throughputs(timed: Timed, names: Sequence[str]) -> Iterator[MetricStatus]:
+    """Samples per second of each model beside the input model."""
+    samples = 1000 * timed.timing.batch
+    for name in names:
+        before, after = timed.times[BASELINE], timed.times[name]
+        slower = intervals.ratio_of_medians(_positive(after.wall), _positive(before.wall))
+        found = Interval(1 / slower.high, 1 / slower.low)
+        was, now = samples / _middle(before.wall), samples / _middle(after.wall)
+        cpu_was, cpu_now = samples / _middle(before.cpu), samples / _middle(after.cpu)
+        by_cpu = {"cpu_output": rounded(cpu_now), "cpu_ratio": rounded(cpu_now / cpu_was)}
+        status = _beside(Metric.THROUGHPUT, name, was, now, found, after)
+        yield status.model_copy(update=by_cpu)
+
+
+def _beside(
+    metric: Metric, target: str, was: float, now: float, found: Interval, after: Times
+) -> MetricStatus:
+    was, now = max(was, _LEAST_MS), max(now, _LEAST_MS)
+    return MetricStatus(
+        name=metric,
+        target=target,
+        input=rounded(was),
+        output=rounded(now),
+        ratio=rounded(now / was),
+        low=rounded(min(found.low, now / was)),
+        high=rounded(max(found.high, now / was)),
+        samples=len(after.wall),
+    )
+
+
+def _middle(values: Sequence[float]) -> float:
+    return max(float(np.median(values)), _LEAST_MS)
+
+
+def _positive(values: Sequence[float]) -> list[float]:
+    return [max(value, _LEAST_MS) for value in values]
