@@ -50,6 +50,12 @@ generate: sync ## Rewrite what is generated from the types: crds/*.yaml, docs/re
 	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
 
+.PHONY: picture
+picture: sync ## Run docs/images/report.yaml, and take the picture of its report (needs chromium)
+	$(RUN) python examples/quickstart/make_model.py $(STORAGE)
+	$(RUN) lathe run docs/images/report.yaml --storage $(STORAGE)
+	$(RUN) python docs/images/picture.py $(STORAGE)/artifacts/digits-small docs/images/report.png
+
 .PHONY: lint
 lint: sync ## Format, lint, types and the laws of ARCHITECTURE.md
 	$(RUN) ruff format --check .

@@ -251,7 +251,7 @@ class ModelOptimizationStatus(Parameters):
     """Targets, once they are built."""
     artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=128)] = ()
     """What was published."""
-    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=256)] = ()
+    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=288)] = ()
     """What was measured."""
     manifest_uri: Annotated[Text | None, Field(alias="manifestURI")] = None
     """The manifest, which lists everything that was published."""

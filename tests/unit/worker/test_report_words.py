@@ -158,6 +158,7 @@ FOUND = {
         ["450 updates", "0 nodes in floating point"],
         {"updates": 450, "floating_nodes": 0},
     ),
+    "one": (["1 evaluation", "1 pass"], {"evaluations": 1, "passes": 1}),
     "with a unit": (
         ["index 1.2 kB", "search 31s", "call 3.02 ms"],
         {"index_bytes": 1200, "search_seconds": 31, "call_milliseconds": 3.02},

@@ -61,7 +61,7 @@ def _drawn(curve: Curve, points: Sequence[Point], trend: Sequence[Point]) -> Mar
     return drawing(
         HEIGHT,
         _said(curve, trend),
-        *(_rule(curve, up, tick) for tick in up.ticks()),
+        *(_rule(curve, up, tick) for tick in metrics.ticks_of(_metric(curve), up)),
         stretched(HEIGHT, *faint, polyline(line_of, "curve-line")),
         dot((end[0], HEIGHT * end[1]), 3.5, "after"),
     )
@@ -85,7 +85,11 @@ def _up(points: Sequence[Point], trend: Sequence[Point]) -> Scale:
 
 def _spelled(curve: Curve, figure: float) -> str:
     """As the metric is spelled that the title begins with, such as Top1 on val."""
-    return metrics.value_of(curve.title.partition(" ")[0], figure)
+    return metrics.value_of(_metric(curve), figure)
+
+
+def _metric(curve: Curve) -> str:
+    return curve.title.partition(" ")[0]
 
 
 def _rule(curve: Curve, up: Scale, tick: float) -> Markup:
