@@ -94,6 +94,10 @@ REFUSED: dict[str, ResourceBuilder] = {
         {"factorize": {"target": {"rank": 8}, "modules": []}}
     ),
     "a head that there is not": a_resource().steps({"replaceHead": {"with": "MaxPool"}}),
+    "a look at values that all fit": a_resource().steps(
+        {"export": {}},
+        {"convertPrecision": {"dtype": "BF16", "calibration": {"dataset": "calib"}}},
+    ),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}
     ),
