@@ -54,6 +54,28 @@ SOUND = {
     .steps(EXPORT, QUANTIZE)
     .targets(target("a"), target("b")),
     "an ONNX model, quantised": a_resource().with_(model=ONNX_MODEL).steps(QUANTIZE),
+    "a map of layers before and after the export": a_resource()
+    .with_(datasets=[dataset("train"), dataset("calib")])
+    .steps(
+        {"sensitivity": {"dataset": "train"}},
+        {"prune": {"target": {"params": 0.5}, "scope": "Sensitivity"}},
+        EXPORT,
+        {"sensitivity": {"dataset": "train"}},
+        QUANTIZE,
+    ),
+    "arguments of a student's architecture, and an evaluation": a_resource()
+    .with_(
+        datasets=[dataset("train"), dataset("val")],
+        evaluation={"dataset": "val", "metrics": ["Top1"]},
+    )
+    .steps(
+        {
+            "distill": {
+                "dataset": "train",
+                "student": {"architecture": {"ref": "lathe.mlp", "args": {"hidden": [8]}}},
+            }
+        }
+    ),
     "distillation without labels": a_resource()
     .with_(datasets=[dataset("train", labels=None)])
     .steps({"distill": {"dataset": "train", "alpha": 1.0}}),

@@ -91,11 +91,12 @@ SHARES = st.floats(0.05, 0.95)
 @settings(max_examples=20, deadline=None)
 @given(share=SHARES, name=st.sampled_from(["a linear layer", "a convolution", "an embedding"]))
 def test_a_share_of_the_weights_is_kept_to(share: float, name: str) -> None:
-    layer = {
+    layers: dict[str, low_rank.Layer] = {
         "a linear layer": nn.Linear(40, 30, bias=False),
         "a convolution": nn.Conv2d(40, 30, 3, bias=False),
         "an embedding": nn.Embedding(40, 30),
-    }[name]
+    }
+    layer = layers[name]
 
     parts = low_rank.parts(layer, Wanted(params=share))
 

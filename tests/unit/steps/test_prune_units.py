@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lathe_steps.base import Artifact, TensorSpec
-from lathe_steps.errors import BadInput, InvalidSpec
+from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.sensitivity import Sensitivity
@@ -114,11 +114,13 @@ def test_heads_of_timm_and_bert_are_removed(bench: Bench, monkeypatch: pytest.Mo
     from transformers import BertConfig, BertModel
 
     def bert() -> nn.Module:
-        sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 32}
-        return BertModel(BertConfig(vocab_size=20, num_hidden_layers=2, **sizes))
+        sizes: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 4}
+        return BertModel(
+            BertConfig(vocab_size=20, num_hidden_layers=2, intermediate_size=32, **sizes)
+        )
 
     def vit() -> nn.Module:
-        sizes = {"img_size": 8, "patch_size": 4, "in_chans": 1, "embed_dim": 32}
+        sizes: dict[str, Any] = {"img_size": 8, "patch_size": 4, "in_chans": 1, "embed_dim": 32}
         return timm.create_model("vit_tiny_patch16_224", depth=2, num_heads=4, **sizes)
 
     monkeypatch.setitem(architectures._OWN, "lathe.bert", bert)
@@ -213,7 +215,7 @@ def test_the_map_says_which_layer_matters_and_pruning_follows_it(bench: Bench) -
 
     mapped = Sensitivity.model_validate({"dataset": "val"}).apply(deaf, bench.context())
 
-    found = sensitivity_map.read(mapped)
+    found = sensitivity_map.read(mapped.path)
     assert found is not None
     assert mapped.evidence == (found,)
     assert [layer.name for layer in found.layers] == ["1", "3"]
@@ -224,7 +226,7 @@ def test_the_map_says_which_layer_matters_and_pruning_follows_it(bench: Bench) -
     first, second, _ = widths(followed)
     assert second < 40
     assert first > 60
-    assert sensitivity_map.read(followed) is None
+    assert sensitivity_map.read(followed.path) is None
 
 
 def test_without_a_map_it_cannot_be_followed(bench: Bench) -> None:
@@ -245,11 +247,11 @@ def test_a_map_of_another_model_is_refused(bench: Bench) -> None:
         pruned(bench, other, 0.5, scope="Sensitivity")
 
 
-def test_a_map_that_is_none_is_bad(bench: Bench) -> None:
+def test_a_map_that_is_none_is_our_fault(bench: Bench) -> None:
     network = bench.network("lathe.mlp")
     (network.path / sensitivity_map.FILE).write_text("{}")
 
-    with pytest.raises(BadInput):
+    with pytest.raises(Internal):
         pruned(bench, network, 0.5, scope="Sensitivity")
 
 
@@ -258,7 +260,21 @@ def test_without_labels_the_map_is_about_answers(bench: Bench) -> None:
         bench.network("lathe.mlp"), bench.context()
     )
 
-    assert mapped.facts["quality"] == 1
     assert mapped.facts["samples"] == 16
     (found,) = mapped.evidence
     assert getattr(found, "metric", None) == "Agreement"
+
+
+def test_a_graph_is_mapped_by_rounding_and_passes_unchanged(bench: Bench) -> None:
+    graph = bench.graph()
+
+    mapped = Sensitivity.model_validate({"dataset": "calib", "samples": 16}).apply(
+        graph, bench.context()
+    )
+
+    found = sensitivity_map.read(mapped.path)
+    assert found is not None
+    assert (found.change, found.metric) == ("8 bits", "Agreement")
+    assert {layer.name for layer in found.layers} == {"first", "second", "last"}
+    assert mapped.main.read_bytes() == graph.main.read_bytes()
+    assert mapped.entry == graph.entry
