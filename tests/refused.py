@@ -58,6 +58,26 @@ REFUSED: dict[str, ResourceBuilder] = {
     "pruning to two targets at once": a_resource().steps(
         {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
     ),
+    "sparsity without a share or a pattern": a_resource().steps({"sparsify": {}}),
+    "nothing but zeros": a_resource().steps({"sparsify": {"sparsity": 1}}),
+    "a group of which more is left than there is": a_resource().steps(
+        {"sparsify": {"pattern": {"n": 4, "m": 4}}}
+    ),
+    "several passes at once": a_resource().steps(
+        {"sparsify": {"sparsity": 0.5, "schedule": "OneShot", "passes": 2}}
+    ),
+    "one value for all weights": a_resource().steps({"cluster": {"clusters": 1}}),
+    "more values than an index of a byte has": a_resource().steps({"cluster": {"clusters": 257}}),
+    "a codec that there is not": a_resource().steps({"pack": {"codec": "Brotli"}}),
+    "early stop on what is trained on": a_resource().steps(
+        {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
+    ),
+    "batches that grow to no more than they begin with": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchSize": 128, "batchGrowth": {"max": 128}}}
+    ),
+    "batches that grow to no more than the default": a_resource().steps(
+        {"finetune": {"dataset": "train", "batchGrowth": {"max": 64}}}
+    ),
     "importance for the loss without samples": _pruned(importance="Taylor"),
     "blocks without samples": _pruned(granularity="Block"),
     "samples for norms of weights": _pruned(data={"dataset": "train"}),
@@ -74,14 +94,9 @@ REFUSED: dict[str, ResourceBuilder] = {
         {"factorize": {"target": {"rank": 8}, "modules": []}}
     ),
     "a head that there is not": a_resource().steps({"replaceHead": {"with": "MaxPool"}}),
-    "early stop on what is trained on": a_resource().steps(
-        {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
-    ),
-    "batches that grow to no more than they begin with": a_resource().steps(
-        {"finetune": {"dataset": "train", "batchSize": 128, "batchGrowth": {"max": 128}}}
-    ),
-    "batches that grow to no more than the default": a_resource().steps(
-        {"finetune": {"dataset": "train", "batchGrowth": {"max": 64}}}
+    "a look at values that all fit": a_resource().steps(
+        {"export": {}},
+        {"convertPrecision": {"dtype": "BF16", "calibration": {"dataset": "calib"}}},
     ),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}

@@ -180,6 +180,7 @@ class Walk:
             artifacts=artifacts,
             measured=measured,
             gates=verdict,
+            rolled_back={target: stop.step for target, stop in result.stops.items()},
             summary=summary(self.plan, measured.metrics if measured else (), seconds),
             environment=self.environment,
         )

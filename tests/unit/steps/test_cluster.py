@@ -138,6 +138,21 @@ def test_a_killed_attempt_has_not_to_look_for_values_again(bench: Bench) -> None
     assert resumed.facts == straight.facts
 
 
+def test_a_killed_training_of_the_values_goes_on(bench: Bench) -> None:
+    artifact = sparse(bench)
+    recovery = {**RECOVERY, "epochs": 1, "batchSize": 128, "checkpointEvery": 2}
+    step = Cluster.model_validate({"clusters": 8, "rounding": "FP16", "recovery": recovery})
+    root = bench.folder()
+
+    with pytest.raises(Killed):
+        step.apply(artifact, bench.context(checkpoints=Shelf(root, most=2)))
+    resumed = step.apply(artifact, bench.context(checkpoints=Shelf(root)))
+
+    straight = step.apply(artifact, bench.context())
+    assert resumed.main.read_bytes() == straight.main.read_bytes()
+    assert resumed.evidence == straight.evidence
+
+
 def spoilt(bench: Bench, value: float) -> Artifact:
     """A network with one odd number in its classifier."""
     network = model.load(bench.network(width=8))

@@ -174,6 +174,21 @@ def test_a_killed_attempt_goes_on_after_its_last_pass(bench: Bench) -> None:
     assert resumed.facts == straight.facts
 
 
+@pytest.mark.parametrize("saves", [2, 4], ids=["in the first pass", "in the second pass"])
+def test_a_killed_training_goes_on_in_the_middle(bench: Bench, saves: int) -> None:
+    artifact = bench.network(width=8)
+    recovery = {**RECOVERY, "epochs": 1, "batchSize": 128, "checkpointEvery": 2}
+    step = Sparsify.model_validate({"sparsity": 0.8, "passes": 2, "recovery": recovery})
+    root = bench.folder()
+
+    with pytest.raises(Killed):
+        step.apply(artifact, bench.context(source=artifact, checkpoints=Shelf(root, most=saves)))
+    resumed = step.apply(artifact, bench.context(source=artifact, checkpoints=Shelf(root)))
+
+    straight = step.apply(artifact, bench.context(source=artifact))
+    assert resumed.main.read_bytes() == straight.main.read_bytes()
+
+
 def test_the_same_seed_removes_the_same_weights_by_chance(bench: Bench) -> None:
     artifact, step = bench.network(width=8), Sparsify(sparsity=0.5, method="Random")
 

@@ -111,6 +111,21 @@ class TestThePath:
         assert "\N{LEFTWARDS ARROW} 10.0%" in page.text
         assert Page(render(a_report())).count("circle", "beyond") == 0
 
+    def test_what_a_target_was_rolled_back_from_is_shown_as_not_published(self) -> None:
+        back = changed(a_report(), rolled_back={"rtx": "rtx/half", "cpu": "export"})
+
+        given_up = {(stop.target, stop.name) for stop in stops(back) if stop.given_up}
+
+        assert given_up == {("cpu", "int8"), ("rtx", "buildEngine")}
+        assert "not published" in Page(render(back)).text
+
+    def test_what_was_measured_of_a_target_that_was_rolled_back_is_not_its_last_step(self) -> None:
+        back = changed(a_report(), rolled_back={"cpu": "export"})
+
+        last = next(stop for stop in stops(back) if stop.name == "int8")
+
+        assert Metric.TOP1 not in last.values
+
     def test_all_three_lanes_say_their_figures_to_those_who_cannot_see_them(self) -> None:
         page = Page(render(a_report()))
 

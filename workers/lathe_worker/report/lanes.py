@@ -86,6 +86,8 @@ def _name(row: Row) -> Markup:
         return element("div", element("b", row.title), class_="stop group", style=style)
     name, kind = row.stop.name, row.stop.kind
     second = kind if kind and kind.lower() != name.lower() else None
+    if row.stop.given_up:
+        second = "not published"
     return element(
         "div",
         element("span", name, title=name),
@@ -129,7 +131,7 @@ def _bar(row: Row, width: float) -> Markup:
 
 
 def _kind(row: Row) -> str:
-    return "after" if row.stop and row.stop.kind else "before"
+    return "after" if row.stop and row.stop.kind and not row.stop.given_up else "before"
 
 
 def _whisker(row: Row, value: Value, scale: Scale) -> Iterator[Markup]:
