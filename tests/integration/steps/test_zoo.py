@@ -1,6 +1,7 @@
 """Pruning the larger architectures of torchvision; the small ones are among the unit tests."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +25,34 @@ ZOO = {
 @pytest.mark.parametrize(("ref", "share", "size"), ZOO.values(), ids=ZOO)
 def test_it_prunes_and_stores(tmp_path: Path, ref: str, share: float, size: int) -> None:
     pruned_and_stored(Bench(tmp_path), ref, share, size)
+
+
+SOME = {"data": {"dataset": "some"}}
+UNITS: dict[str, tuple[str, float, dict[str, Any]]] = {
+    "heads of torch's attention": ("torchvision.vit_b_16", 0.9, {"granularity": "Head"}),
+    "blocks of a vision transformer": (
+        "torchvision.vit_b_16",
+        0.8,
+        {"granularity": "Block", **SOME},
+    ),
+    "blocks of attention in windows": ("torchvision.swin_t", 0.8, {"granularity": "Block", **SOME}),
+    "residual blocks": ("torchvision.resnet18", 0.8, {"granularity": "Block", **SOME}),
+    "inverted residuals": ("torchvision.mobilenet_v2", 0.9, {"granularity": "Block", **SOME}),
+    "blocks with scaled layers": (
+        "torchvision.convnext_tiny",
+        0.8,
+        {"granularity": "Block", **SOME},
+    ),
+    "channels by what the loss would be": (
+        "torchvision.mobilenet_v2",
+        0.6,
+        {"importance": "Taylor", **SOME},
+    ),
+}
+
+
+@pytest.mark.parametrize(("ref", "share", "asked"), UNITS.values(), ids=UNITS)
+def test_it_prunes_other_units_and_stores(
+    tmp_path: Path, ref: str, share: float, asked: dict[str, Any]
+) -> None:
+    pruned_and_stored(Bench(tmp_path), ref, share, 32, **asked)

@@ -51,21 +51,22 @@ def test_a_pass_that_costs_too_much_is_undone(bench: Bench, taught: Artifact) ->
     found = pruned(
         bench,
         taught,
-        target={"params": 0.1},
-        iterations=20,
+        target={"params": 0.02},
+        iterations=8,
         roundTo=1,
-        accuracy={"dataset": "val", "maxDrop": 0.1},
+        recovery={**RECOVERY, "epochs": 1},
+        accuracy={"dataset": "val", "maxDrop": 0.25},
     )
 
-    assert 0 < int(found.facts["passes"]) < 20
+    assert 0 < int(found.facts["passes"]) < 8
     before = accuracy(taught, val(bench))
     assert accuracy(found, val(bench)) == pytest.approx(float(found.facts["quality"]))
-    assert before - 0.1 <= accuracy(found, val(bench))
+    assert before - 0.25 <= accuracy(found, val(bench))
     assert found.facts["quality_before"] == pytest.approx(before)
     (tried,) = found.evidence
     assert isinstance(tried, Candidates)
     assert (tried.metric, tried.chosen) == ("Top1", len(tried.considered) - 2)
-    assert before - tried.considered[-1].quality > 0.1
+    assert before - tried.considered[-1].quality > 0.25
 
 
 def test_when_no_pass_is_good_enough_the_model_stays_as_it_is(
@@ -135,7 +136,7 @@ def test_no_finished_pass_is_done_again(
 
 
 def test_a_share_of_the_latency_is_left(bench: Bench) -> None:
-    wide = bench.network("lathe.mlp", hidden=[1024, 1024])
+    wide = bench.network("lathe.mlp", hidden=[2048])
 
     fast = pruned(bench, wide, target={"latency": 0.5})
 
