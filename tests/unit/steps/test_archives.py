@@ -1,5 +1,6 @@
 """Archives: every bit comes back, in few bytes, and nothing else comes of damaged ones."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,30 @@ def test_a_tensor_larger_than_a_block_comes_back(
     files = model_files(tmp_path / "packed")
 
     assert unpacked(archived(tmp_path, files)) == {file.name: file.read_bytes() for file in files}
+
+
+def peak(archive: Path) -> int:
+    """Most bytes of memory that reading an archive takes at a time."""
+    tracemalloc.start()
+    for _ in container.opened(archive).pieces():
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+def test_reading_a_long_tensor_takes_no_more_memory_than_a_short_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lathe_steps.toolchains.archives.places.LARGEST", 1 << 14)
+    peaks = []
+    for length in (4, 16):
+        values = np.random.default_rng(0).integers(0, 9, length << 14).astype(np.float32)
+        folder = tmp_path / str(length)
+        files = model_files(folder / "packed", {"weight": values})
+        peaks.append(peak(archived(folder, files)))
+
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_an_empty_file_comes_back(tmp_path: Path) -> None:
