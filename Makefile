@@ -11,7 +11,7 @@ STORAGE := out/storage
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-24s %s\n", $$1, $$2}'
 
 ## ---- set-up
 
@@ -50,6 +50,12 @@ generate: sync ## Rewrite what is generated from the types: crds/*.yaml, docs/re
 	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
 
+.PHONY: picture
+picture: sync ## Run docs/images/report.yaml, and take the picture of its report (needs chromium)
+	$(RUN) python examples/quickstart/make_model.py $(STORAGE)
+	$(RUN) lathe run docs/images/report.yaml --storage $(STORAGE)
+	$(RUN) python docs/images/picture.py $(STORAGE)/artifacts/digits-small docs/images/report.png
+
 .PHONY: lint
 lint: sync ## Format, lint, types and the laws of ARCHITECTURE.md
 	$(RUN) ruff format --check .
@@ -74,6 +80,15 @@ test: control-plane ## Every test but e2e: real kube-apiserver, real S3 server, 
 .PHONY: e2e
 e2e: sync ## Stories in a local cluster with real pods; needs root on Linux
 	$(RUN) pytest e2e
+
+.PHONY: bench-compression
+bench-compression: sync ## Every task of the compression suite beside rivals: docs/benchmarks (hours; goes on where it was)
+	$(RUN) python -m benchmarks.compression
+
+.PHONY: bench-compression-quick
+bench-compression-quick: sync ## The same on small tasks in minutes: does every task run to its end, and keep its quality?
+	rm -rf out/bench-quick
+	$(RUN) python -m benchmarks.compression --quick
 
 .PHONY: control-plane
 control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)

@@ -44,6 +44,7 @@ class FakeBench:
         stops: What is raised at a step instead.
         ratio: Size and latency of every result over the input's.
         drop: By how much the quality of every result fell.
+        drops: The same for what single steps made.
         passed: What was measured on the way.
         random: Makes the results of a bench differ from another's, as training may.
     """
@@ -53,6 +54,7 @@ class FakeBench:
     stops: Mapping[str, BaseException] = field(default_factory=dict)
     ratio: float = 0.5
     drop: float = 0.0
+    drops: Mapping[str, float] = field(default_factory=dict)
     random: str = ""
     closed: bool = False
     passed: tuple[Passed, ...] = ()
@@ -111,7 +113,7 @@ class FakeBench:
         gates = (gate.metric for gate in request.evaluation.gates)
         wanted = dict.fromkeys((*request.evaluation.metrics, *gates))
         metrics = (
-            self._metric(name, candidate.target)
+            self._metric(name, candidate.target, self._drop(candidate.executable))
             for candidate in request.candidates
             for name in wanted
             if candidate.executed or name is not Metric.LATENCY_P50
@@ -127,21 +129,24 @@ class FakeBench:
     def close(self) -> None:
         self.closed = True
 
+    def _drop(self, graph: Artifact) -> float:
+        return self.drops.get(graph.path.name.partition("-")[2], self.drop)
+
     def _waypoint(self, passed: Passed) -> Waypoint:
         names = (Metric.TOP1, Metric.SIZE_BYTES) if passed.graph else (Metric.SIZE_BYTES,)
-        metrics = tuple(self._metric(name, passed.step) for name in names)
+        metrics = tuple(self._metric(name, passed.step, self.drop) for name in names)
         return Waypoint(step=passed.step, metrics=metrics)
 
-    def _metric(self, name: Metric, target: str) -> MetricStatus:
+    def _metric(self, name: Metric, target: str, drop: float) -> MetricStatus:
         if name in {Metric.TOP1, Metric.ARGMAX_AGREEMENT}:
             return MetricStatus(
                 name=name,
                 target=target,
                 input=1.0,
-                output=1.0 - self.drop,
-                delta=-self.drop,
-                low=-self.drop,
-                high=-self.drop,
+                output=1.0 - drop,
+                delta=-drop,
+                low=-drop,
+                high=-drop,
                 samples=1000,
             )
         return MetricStatus(

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lathe_steps.architecture import Architecture
-from lathe_steps.base import Artifact, Context, Format, Parameters, Step
+from lathe_steps.base import Artifact, Context, Format, Parameters, Runtime, Step
 from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains.training import Recovery
 from lathe_steps.words import LayerName
@@ -56,6 +56,13 @@ class Distill(Recovery, Step):
     def labelled_dataset(self) -> str | None:
         """Name of the data set that the step needs labels of."""
         return self.dataset if self.alpha < 1 else None
+
+    def require(self, runtimes: tuple[Runtime, ...]) -> None:  # noqa: ARG002 - the same for all
+        """Look whether the student's architecture is there and takes its arguments."""
+        if self.student is not None:
+            from lathe_steps.toolchains.networks import students
+
+            students.build(self.student.architecture.ref, self.student.architecture.args)
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Train on the teacher's outputs and on labels; a killed attempt's training goes on.

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NOT_EVALUATED = "NotEvaluated"
     NO_GATES = "NoGates"
     ALL_GATES_PASSED = "AllGatesPassed"
+    ROLLED_BACK = "RolledBack"
     ACCURACY_BELOW_THRESHOLD = "AccuracyBelowThreshold"
     SIZE_ABOVE_THRESHOLD = "SizeAboveThreshold"
     LATENCY_ABOVE_THRESHOLD = "LatencyAboveThreshold"

@@ -59,13 +59,15 @@ def decide(gate: Gate, metric: MetricStatus, timing: Timing | None) -> Decision:
     """
     reading, limit = _read(gate, metric)
     said = _said(gate, metric)
+    spoilt = metric.name in BY_CLOCK and timing is not None and timing.busy
+    single = timing is not None and timing.threads == 1
+    if spoilt and single:
+        reading, said = _by_cpu(gate, metric, said)
     if gate.confidence == "UpperBound":
         reading = replace(reading, value=reading.high, low=reading.high)
         said = f"{said} at the worse end of the interval"
-    elif metric.name in BY_CLOCK and timing is not None and timing.busy:
-        if timing.threads > 1:
-            return _on_a_busy_machine(reading, limit, said, _failure(metric))
-        reading, said = _by_cpu(gate, metric, said)
+    elif spoilt and not single:
+        return _on_a_busy_machine(reading, limit, said, _failure(metric))
     if reading.beyond(limit, reading.value):
         return _failure(metric), said
     return _unless_luck(gate, metric, reading, limit, said)
@@ -146,8 +148,9 @@ def _by_cpu(gate: Gate, metric: MetricStatus, said: str) -> tuple[Reading, str]:
     """The same figure by CPU time."""
     if metric.cpu_ratio is None or metric.cpu_output is None:
         return _read(gate, metric)[0], said
-    update = {"ratio": metric.cpu_ratio, "output": metric.cpu_output, "low": None, "high": None}
-    by_cpu = metric.model_copy(update=update)
+    by_cpu = metric.model_copy(update={"ratio": metric.cpu_ratio, "output": metric.cpu_output})
+    if metric.ratio != metric.cpu_ratio:
+        by_cpu = by_cpu.model_copy(update={"low": None, "high": None})  # they are the clock's
     said = f"{_said(gate, by_cpu)} (by CPU time, since the machine is busy)"
     return _read(gate, by_cpu)[0], said
 
@@ -178,9 +181,9 @@ def _said(gate: Gate, metric: MetricStatus) -> str:
     """What was found, and what is allowed."""
     where = f"{metric.name} on {metric.target}"
     if gate.max is not None:
-        return f"{where} is {metric.output:.4g}, max allows {gate.max:g}"
+        return f"{where} is {_spelled(metric)}, max allows {gate.max:,.15g}"
     if gate.min is not None:
-        return f"{where} is {metric.output:.4g}, min asks for {gate.min:g}"
+        return f"{where} is {_spelled(metric)}, min asks for {gate.min:,.15g}"
     if metric.name in QUALITY:
         return f"{where} {_change(metric)}, {_allowed(gate, metric)}"
     ratio = math.inf if metric.ratio is None else metric.ratio
@@ -189,6 +192,11 @@ def _said(gate: Gate, metric: MetricStatus) -> str:
     speed = ratio if metric.name is Metric.THROUGHPUT else 1 / ratio
     said = f"{where} is {speed:.3g}x as fast as the input model"
     return f"{said}, minSpeedup asks for {gate.min_speedup or 0.0:g}x"
+
+
+def _spelled(metric: MetricStatus) -> str:
+    """The result's value: what is exact, whole."""
+    return f"{metric.output:,.{15 if metric.name in SIZES else 4}g}"
 
 
 def _change(metric: MetricStatus) -> str:

@@ -97,6 +97,24 @@ class Chain:
         """Every kind of step in it, sorted."""
         return tuple(sorted({step.kind for step in self.steps}))
 
+    def way_back(self, end: End) -> tuple[Stop, ...]:
+        """What a target can go back to from its end, in order: earlier graphs of its steps.
+
+        Nothing, where what is published is no graph.
+        """
+        if end.final != end.graph or not self.path:
+            return ()
+        by_name = {step.name: step for step in self.steps}
+        stops = {stop.step: stop for stop in self.path}
+        found: dict[str | None, Stop] = {}
+        name = end.final
+        while name is not None:
+            stop = stops[name]
+            if stop.graph not in {None, end.graph}:
+                found.setdefault(stop.graph, stop)
+            name = by_name[name].after
+        return tuple(reversed(found.values()))
+
     @property
     def results(self) -> frozenset[str]:
         """Names of the steps whose files are measured or published."""
@@ -118,7 +136,8 @@ def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
         steps += branch.steps
         ends.append(replace(branch.end, executed=branch.end.executed and runs_here))
     chain = Chain(tuple(steps), tuple(ends), BASELINE if measured else None)
-    if plan.evaluation is None or plan.evaluation.path == "Skip":
+    asked = plan.evaluation
+    if asked is None or (asked.path == "Skip" and asked.on_failure != "Rollback"):
         return chain
     return _with_path(chain, given)
 

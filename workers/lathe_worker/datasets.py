@@ -13,7 +13,8 @@ from lathe_api.v1alpha1.transforms import Transform
 from lathe_steps.base import Batch, TensorSpec
 from lathe_worker.data import labels, overlap
 from lathe_worker.data.ahead import ahead
-from lathe_worker.data.columns import Column, Joined, Stored
+from lathe_worker.data.columns import Column
+from lathe_worker.data.encoded import Encoded
 from lathe_worker.data.formats import Source, open_source
 from lathe_worker.data.overlap import require_apart
 from lathe_worker.data.refusal import invalid, misshapen, spoken
@@ -217,7 +218,11 @@ def _compared(feed: Feed) -> np.dtype[Any] | None:
 
 
 def _threads(feeds: Iterable[Feed]) -> int:
-    """Decoding and transforms are worth every core; what is only read is made by one thread."""
-    if all(isinstance(feed.column, Stored | Joined) and not feed.transforms for feed in feeds):
-        return 1
-    return max(1, min(_MOST_THREADS, len(os.sched_getaffinity(0))))
+    """Images and transforms are worth every core; what is only read is made by one thread."""
+    if any(feed.transforms or _is_image(feed.column) for feed in feeds):
+        return max(1, min(_MOST_THREADS, len(os.sched_getaffinity(0))))
+    return 1
+
+
+def _is_image(column: Column) -> bool:
+    return isinstance(column, Encoded) and column.opaque

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lathe_api.v1alpha1.evaluation import Evaluation, Gate
+from lathe_api.v1alpha1.evaluation import Evaluation, Gate, Metric
 from lathe_api.v1alpha1.status import Word, clip
 from lathe_steps.base import Parameters
 from lathe_steps.reasons import Reason
@@ -70,13 +70,19 @@ def _results(gate: Gate, measured: Measured) -> Iterator[GateResult]:
         if metric.name is gate.metric and gate.target in {None, metric.target}
     ]
     if not found:
-        where = f"on {gate.target}: it is" if gate.target else "on any target: they are"
+        where = gate.target or "any target"
         yield GateResult(
             gate=gate,
             target=gate.target,
             failure=Reason.NOT_EVALUATED,
-            message=f"{gate.metric} could not be measured {where} not run here",
+            message=f"{gate.metric} could not be measured on {where}: {_why(gate.metric)}",
         )
     for metric in found:
         failure, message = decide(gate, metric, measured.timing)
         yield GateResult(gate=gate, target=metric.target, failure=failure, message=message)
+
+
+def _why(metric: Metric) -> str:
+    if metric is Metric.MACS:
+        return "the graph has operators whose multiplications cannot be counted"
+    return "what is published is not run here"

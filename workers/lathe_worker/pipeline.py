@@ -11,24 +11,25 @@ from typing import Literal
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan, PlannedTarget
 from lathe_api.v1alpha1.status import StepStatus, TargetStatus
-from lathe_steps.base import Artifact
+from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
-from lathe_worker.bench import Bench, Measure, Require, Wanted
-from lathe_worker.chain import End, chain_of
+from lathe_worker.bench import Bench, Require, Wanted
+from lathe_worker.chain import End, Stop, chain_of
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.fetch import Inputs, fetch, look
 from lathe_worker.gates import Verdict, judge
 from lathe_worker.manifest import Manifest
-from lathe_worker.measured import Candidate, Measured
+from lathe_worker.measuring import Measuring, published
 from lathe_worker.notes import Notes
 from lathe_worker.opening import open_inputs
 from lathe_worker.progress import Meter, Reporter
 from lathe_worker.publish import Place
 from lathe_worker.records import Records
 from lathe_worker.report import Report, summary
+from lathe_worker.rollback import Result
 from lathe_worker.settings import WorkerSettings
 from lathe_worker.stages import EVALUATE, FETCH, OPEN, PUBLISH, stages
 from lathe_worker.steps import Ground, Steps
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 NOT_EXECUTED = "built here but not run here: quality is that of the graph it was built from"
 OTHER_CPU = "made for another CPU than this one: its latency was not measured"
+PACKED = "packed: lathe unpack gives back the model that was measured, to be run"
 
 OpenBench = Callable[[WorkerSettings, Path], Bench]
 
@@ -128,10 +130,10 @@ class Walk:
             else:
                 self.steps.finish(step.name)
         self.meter.begin(EVALUATE)
-        measured = self._measure(self.steps, bench)
+        result = self._settle(self.steps, bench)
         bench.close()  # nothing may touch what is published
         self.meter.begin(PUBLISH)
-        return self._complete(given) or self._publish(self.steps, inputs, measured)
+        return self._complete(given) or self._publish(self.steps, inputs, result)
 
     def _wanted(self) -> Require:
         return Require(
@@ -150,28 +152,18 @@ class Walk:
         found = publish.find(self.store, Place(self.plan.output, self.run_key))
         return self._end(found, "Hit") if found else None
 
-    def _measure(self, steps: Steps, bench: Bench) -> Measured | None:
-        if self.plan.evaluation is None:
-            return None
-        request = Measure(
-            evaluation=self.plan.evaluation,
-            source=steps.artifact(None),
-            baseline=steps.artifact(self.chain.baseline),
-            candidates=tuple(
-                Candidate(
-                    end.target, steps.artifact(end.graph), steps.artifact(end.final), end.executed
-                )
-                for end in self.chain.ends
-            ),
-            path=tuple(filter(None, map(steps.passed, self.chain.path))),
-            threads=self.settings.threads,
-        )
-        return bench.measure(request, self.meter.advance)
+    def _settle(self, steps: Steps, bench: Bench) -> Result:
+        """Measure what came out, and decide what is published of it."""
+        evaluation = self.plan.evaluation
+        if evaluation is None:
+            return Result(judge(None, None), None)
+        threads, progress = self.settings.threads, self.meter.advance
+        return Measuring(evaluation, self.chain, steps, bench, threads, progress).settled()
 
-    def _publish(self, steps: Steps, inputs: Inputs, measured: Measured | None) -> Outcome:
-        verdict = judge(self.plan.evaluation, measured)
+    def _publish(self, steps: Steps, inputs: Inputs, result: Result) -> Outcome:
+        verdict, measured = result.verdict, result.measured
         place = Place(self.plan.output, self.run_key, rejected=is_rejected(self.plan, verdict))
-        finals = {end.target: steps.artifact(end.final) for end in self.chain.ends}
+        finals = published(self.chain, steps, result)
         artifacts = publish.upload(self.store, place, finals, self.meter.advance)
         seconds = time.monotonic() - self.start
         report = Report(
@@ -182,12 +174,13 @@ class Walk:
             inputs=inputs.told(),
             steps=steps.told(),
             targets=tuple(
-                target_of(target, end, finals[end.target])
+                target_of(target, end, finals[end.target], result.stops.get(end.target))
                 for target, end in zip(self.plan.targets, self.chain.ends, strict=True)
             ),
             artifacts=artifacts,
             measured=measured,
             gates=verdict,
+            rolled_back={target: stop.step for target, stop in result.stops.items()},
             summary=summary(self.plan, measured.metrics if measured else (), seconds),
             environment=self.environment,
         )
@@ -223,24 +216,30 @@ def require_allowed(plan: Plan, settings: WorkerSettings) -> None:
 
 def is_rejected(plan: Plan, verdict: Verdict) -> bool:
     """Whether a result is kept from its consumers."""
-    wanted = plan.evaluation is not None and plan.evaluation.on_failure == "Fail"
-    return wanted and not verdict.passed
+    warns = plan.evaluation is None or plan.evaluation.on_failure == "Warn"
+    return not warns and not verdict.passed
 
 
-def _about(target: PlannedTarget, end: End) -> str:
+def _about(target: PlannedTarget, end: End, final: Artifact, stop: Stop | None) -> str:
+    back = f"rolled back to what {stop.step} made" if stop else ""
+    if final.format is Format.ARCHIVE:
+        return PACKED
     if end.executed:
-        return ""
-    return OTHER_CPU if target.engine is None else NOT_EXECUTED
+        return back
+    about = OTHER_CPU if target.engine is None else NOT_EXECUTED
+    return f"{back}; {about}" if back else about
 
 
-def target_of(target: PlannedTarget, end: End, final: Artifact) -> TargetStatus:
-    """What users read about a target."""
+def target_of(
+    target: PlannedTarget, end: End, final: Artifact, stop: Stop | None = None
+) -> TargetStatus:
+    """What users read about a target; `stop` is the step that it was rolled back to."""
     facts = {name: str(fact) for name, fact in final.facts.items()}
     return TargetStatus(
         name=target.name,
         state="Succeeded",
         executed=end.executed,
-        message=_about(target, end),
+        message=_about(target, end, final, stop),
         gpu_product=target.gpu.product if target.gpu else None,
         compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),

@@ -41,7 +41,12 @@ Observe = Callable[[Answer], np.ndarray]
 
 
 class Model:
-    """A model that answers any number of samples at once: a fixed first axis is filled up."""
+    """A model that answers any number of samples at once: a fixed first axis is filled up.
+
+    Attributes:
+        output: Name of the output that is compared.
+        fixed: How many samples it takes at once; None when it takes any number.
+    """
 
     def __init__(self, artifact: Artifact, threads: int, output: str | None) -> None:
         """Load it.
@@ -50,7 +55,7 @@ class Model:
             InvalidSpec: When no output has this name.
         """
         self._session = Session(artifact, threads)
-        self._fixed = samples_per_call(self._session.inputs)
+        self.fixed = samples_per_call(self._session.inputs)
         self.output = _output(self._session, output)
 
     def answer(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -60,21 +65,20 @@ class Model:
             BadInput: ShapeMismatch, when it is not of shape [samples, ...].
         """
         count = len(next(iter(inputs.values())))
-        parts = [
-            self._call(inputs, start, count) for start in range(0, count, self._fixed or count)
-        ]
+        parts = [self._call(inputs, start, count) for start in range(0, count, self.fixed or count)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _call(self, inputs: Mapping[str, np.ndarray], start: int, count: int) -> np.ndarray:
-        size = self._fixed or count
+        size = self.fixed or count
         given = {name: array[start : start + size] for name, array in inputs.items()}
         samples = min(size, count - start)
         if samples < size:
             given = {name: np.resize(each, (size, *each.shape[1:])) for name, each in given.items()}
         found = self._session.run(given)[self.output]
-        if found.ndim == 0 or len(found) != size:
+        shape = getattr(found, "shape", "of a list")  # ONNX has outputs that are no tensors
+        if shape[:1] != (size,):
             raise BadInput(
-                f"output {self.output} has the shape {found.shape} for {size} samples, but its "
+                f"output {self.output} has the shape {shape} for {size} samples, but its "
                 "first axis has to be the sample: name another output in spec.evaluation.output",
                 reason=Reason.SHAPE_MISMATCH,
             )
@@ -108,7 +112,8 @@ def observed(
     total = min(limit or len(dataset), len(dataset))
     found: list[dict[str, list[np.ndarray]]] = [{name: [] for name in observers} for _ in models]
     done = 0
-    for batch in dataset.batches(BATCH, limit=limit):
+    size = max(BATCH, *(model.fixed or 0 for model in models))
+    for batch in dataset.batches(size, limit=limit):
         reference = models[0].answer(batch.inputs)
         for i, model in enumerate(models):
             output = model.answer(batch.inputs) if i else reference

@@ -26,7 +26,7 @@ TOP5 = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Difference:
     """A metric of two models on the same samples.
 
     Attributes:
@@ -40,7 +40,7 @@ class Comparison:
     interval: Interval
 
 
-Compare = Callable[[np.ndarray, np.ndarray], Comparison]
+Compare = Callable[[np.ndarray, np.ndarray], Difference]
 
 
 def classes_of(answer: Answer) -> np.ndarray:
@@ -105,12 +105,10 @@ def _hits(answer: Answer, metric: Metric, within: int) -> np.ndarray:
 
     A score as large as the label's counts for the label only if it comes later, as for argmax.
     """
-    labels, scores = _class_labels(answer, metric), _scores(answer)
+    labels = _class_labels(answer, metric)
     counted = labels >= 0
-    places = np.where(counted, labels, 0)[..., None]
-    own = np.take_along_axis(scores, places, axis=-1)
-    ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[-1]) < places))
-    hit = (ahead.sum(axis=-1) < within) & ~np.isnan(scores).any(axis=-1) & counted
+    hit = (classes_of(answer) == labels) if within == 1 else _among(_scores(answer), labels, within)
+    hit &= counted
     rows = len(labels)
     found: np.ndarray = np.stack(
         [hit.reshape(rows, -1).sum(axis=1), counted.reshape(rows, -1).sum(axis=1)], axis=1
@@ -118,17 +116,25 @@ def _hits(answer: Answer, metric: Metric, within: int) -> np.ndarray:
     return found
 
 
-def _compare_hits(before: np.ndarray, after: np.ndarray) -> Comparison:
+def _among(scores: np.ndarray, labels: np.ndarray, within: int) -> np.ndarray:
+    places = np.maximum(labels, 0)[..., None]
+    own = np.take_along_axis(scores, places, axis=-1)
+    ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[-1]) < places))
+    found: np.ndarray = (ahead.sum(axis=-1) < within) & ~np.isnan(scores).any(axis=-1)
+    return found
+
+
+def _compare_hits(before: np.ndarray, after: np.ndarray) -> Difference:
     """Share of labels that were hit: of samples by formula, of positions by the bootstrap."""
     _require_counted(after[:, 1].sum())
     shares = float(_share(before.sum(axis=0))), float(_share(after.sum(axis=0)))
     if after[:, 1].max() > 1:
         found = resampling.difference(before, after, lambda was, now: _share(now) - _share(was))
-        return Comparison(*shares, _at_least(found, shares[1] - shares[0], len(after)))
+        return Difference(*shares, _at_least(found, shares[1] - shares[0], len(after)))
     was, now = before[:, 0] > 0, after[:, 0] > 0
     gained, lost = int((now & ~was).sum()), int((was & ~now).sum())
     found = intervals.paired_difference(gained, lost, int(after[:, 1].sum()))
-    return Comparison(*shares, found)
+    return Difference(*shares, found)
 
 
 def _share(counts: np.ndarray) -> np.ndarray:
@@ -154,11 +160,11 @@ def _labelled_classes(answer: Answer) -> np.ndarray:
     return pair.reshape(len(pair), -1, 2)
 
 
-def _compare_f1(before: np.ndarray, after: np.ndarray) -> Comparison:
+def _compare_f1(before: np.ndarray, after: np.ndarray) -> Difference:
     labels = after[..., 0]
     _require_counted((labels >= 0).sum())
     was, now, drawn = macro_f1(labels, before[..., 1], after[..., 1])
-    return Comparison(was, now, _at_least(resampling.ends(drawn), now - was, len(labels)))
+    return Difference(was, now, _at_least(resampling.ends(drawn), now - was, len(labels)))
 
 
 def _agreement(answer: Answer) -> np.ndarray:
@@ -172,10 +178,10 @@ def _agreement(answer: Answer) -> np.ndarray:
     return share
 
 
-def _compare_agreement(_before: np.ndarray, after: np.ndarray) -> Comparison:
+def _compare_agreement(_before: np.ndarray, after: np.ndarray) -> Difference:
     share, samples = float(after.mean()), len(after)
     low, high = intervals.share(share * samples, samples)
-    return Comparison(1.0, share, Interval(low - 1.0, high - 1.0))
+    return Difference(1.0, share, Interval(low - 1.0, high - 1.0))
 
 
 def _cosine(answer: Answer) -> np.ndarray:
@@ -192,9 +198,9 @@ def _cosine(answer: Answer) -> np.ndarray:
     return within
 
 
-def _compare_cosine(_before: np.ndarray, after: np.ndarray) -> Comparison:
+def _compare_cosine(_before: np.ndarray, after: np.ndarray) -> Difference:
     found = resampling.difference(after, after, lambda _was, now: now[..., 0] / len(after) - 1.0)
-    return Comparison(1.0, float(after.mean()), found)
+    return Difference(1.0, float(after.mean()), found)
 
 
 def _errors(answer: Answer, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
@@ -225,11 +231,11 @@ def _squared_error(answer: Answer) -> np.ndarray:
     return found
 
 
-def _compare_mae(before: np.ndarray, after: np.ndarray) -> Comparison:
+def _compare_mae(before: np.ndarray, after: np.ndarray) -> Difference:
     return _compared(before, after, lambda sums: sums[..., 0] / len(before))
 
 
-def _compare_rmse(before: np.ndarray, after: np.ndarray) -> Comparison:
+def _compare_rmse(before: np.ndarray, after: np.ndarray) -> Difference:
     return _compared(before, after, lambda sums: np.sqrt(sums[..., 0] / len(before)))
 
 
@@ -239,7 +245,7 @@ def _explained(answer: Answer) -> np.ndarray:
     return np.concatenate([(distance**2).sum(axis=1, keepdims=True), wanted], axis=1)
 
 
-def _compare_r2(before: np.ndarray, after: np.ndarray) -> Comparison:
+def _compare_r2(before: np.ndarray, after: np.ndarray) -> Difference:
     """1 - squared error / variance of the labels, both summed over all values of a sample."""
     samples = len(before)
     wanted = before[:, 1:] - before[:, 1:].mean(axis=0)  # sums of large squares lose digits
@@ -258,10 +264,10 @@ def _compare_r2(before: np.ndarray, after: np.ndarray) -> Comparison:
 
 def _compared(
     before: np.ndarray, after: np.ndarray, value: Callable[[np.ndarray], np.ndarray]
-) -> Comparison:
+) -> Difference:
     """A value made of sums over the samples, with its paired bootstrap."""
     found = resampling.difference(before, after, lambda was, now: value(now) - value(was))
-    return Comparison(float(value(before.sum(axis=0))), float(value(after.sum(axis=0))), found)
+    return Difference(float(value(before.sum(axis=0))), float(value(after.sum(axis=0))), found)
 
 
 METRICS: Mapping[Metric, tuple[Observe, Compare]] = {

@@ -38,6 +38,10 @@ KEPT_FAMILIES = (
 """What a child sees of its parent's environment: what toolchains are tuned by, no credentials."""
 
 
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+"""Keeps packages of architectures from calling home; they have nothing to load there."""
+
+
 class TookTooLong(Exception):  # noqa: N818 - named by what happened
     """The child did not answer in time; it was killed."""
 
@@ -62,7 +66,7 @@ class Child:
             output: File that what it prints is added to; without it, it goes where the parent's
                 standard error goes.
         """
-        own = {"HOME": str(home), "TMPDIR": str(home), "USER": "lathe"}
+        own = {"HOME": str(home), "TMPDIR": str(home), "USER": "lathe", **OFFLINE}
         with _opened(output) as printed:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-P", *command],

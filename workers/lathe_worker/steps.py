@@ -158,6 +158,10 @@ class Steps:
             self._lost.add(name)
             self._release()
 
+    def made(self, stop: Stop) -> bool:
+        """Whether there is a graph of what a step gave."""
+        return stop.graph is not None and stop.graph not in self._lost
+
     def passed(self, stop: Stop) -> Passed | None:
         """What a finished step made, to be measured; None when no graph could be made of it."""
         if stop.graph in self._lost:

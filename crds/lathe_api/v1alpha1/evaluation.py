@@ -39,7 +39,8 @@ class Metric(StrEnum):
     """Multiplications with an addition of one call with one sample, in convolutions, matrix
     products and recurrent layers."""
     PEAK_MEMORY = "PeakMemory"
-    """Bytes that loading the model and one call add to a process, at most at a time."""
+    """Bytes that loading the model and one call add to a process, at most at a time; the ten
+    megabytes that ONNX Runtime takes for itself count."""
     LATENCY_P50 = "LatencyP50"
     """Median time of one call, in milliseconds."""
     LATENCY_P95 = "LatencyP95"
@@ -185,6 +186,8 @@ class Evaluation(Parameters):
     """What is measured after each step, on up to 2,000 samples, for the report's path from the
     input model to the result. Full: sizes, the first quality metric and LatencyP50. Quality: the
     same without times. Skip: nothing; models that are expensive to run or to export need not be."""
-    on_failure: Literal["Fail", "Warn"] = "Fail"
+    on_failure: Literal["Fail", "Warn", "Rollback"] = "Fail"
     """Fail keeps the artifacts under rejected/ and ends the run as Failed; Warn publishes all the
-    same, and says so."""
+    same, and says so. Rollback publishes instead, for each target that failed, the ONNX graph of
+    the newest of its steps that passes every gate, and says which; where there is none, and for
+    engines and archives, it is as Fail."""

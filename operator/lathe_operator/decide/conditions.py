@@ -14,6 +14,9 @@ STICKY = frozenset({Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_BACK_OFF, Reason.ADM
 Verdict = tuple[ConditionType, str, Reason, str]
 """Type, status, reason and message."""
 
+PASSED = UNBROKEN | {Reason.ROLLED_BACK}
+"""What is published passed every gate; when it was rolled back, it is not all that was wanted."""
+
 
 def of(
     situation: Situation,
@@ -71,7 +74,7 @@ def _gates(situation: Situation) -> Verdict:
     said = outcome.gate_message if outcome else ""
     if gates is Reason.NOT_EVALUATED:
         return ConditionType.GATES_PASSED, "Unknown", gates, said
-    return ConditionType.GATES_PASSED, _word(gates in UNBROKEN), gates, said
+    return ConditionType.GATES_PASSED, _word(gates in PASSED), gates, said
 
 
 def _word(holds: bool) -> str:  # noqa: FBT001 - the word for it

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from pydantic import ValidationError
 
 from lathe_steps.base import Artifact, Runtime
 from lathe_steps.errors import Internal, InvalidSpec
@@ -19,11 +18,14 @@ from tests.step_runs import Bench, run
 pytestmark = pytest.mark.toolchain
 
 IMAGES = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32)
-HERE = {"isa": sorted(instruction_sets())}
+HERE = Runtime("ONNXRuntime", instruction_sets(), pinned=True)
 
 
-def optimised(bench: Bench, artifact: Artifact | None = None, **asked: Any) -> Artifact:
-    return Optimize.model_validate(asked).apply(artifact or bench.graph(), bench.context())
+def optimised(
+    bench: Bench, artifact: Artifact | None = None, *, runtime: Runtime = HERE, **asked: Any
+) -> Artifact:
+    context = bench.context(runtimes=(runtime,))
+    return Optimize.model_validate(asked).apply(artifact or bench.graph(), context)
 
 
 def domains(artifact: Artifact) -> set[str]:
@@ -33,7 +35,7 @@ def domains(artifact: Artifact) -> set[str]:
 LEVELS: dict[str, tuple[set[str], dict[str, Any]]] = {
     "leaving ONNX's own operators": ({""}, {"level": "Basic"}),
     "fusing into ONNX Runtime's": ({"", "com.microsoft"}, {}),
-    "laid out for this CPU": ({"", "com.microsoft.nchwc"}, {"level": "All", "cpu": HERE}),
+    "laid out for this CPU": ({"", "com.microsoft.nchwc"}, {"level": "All"}),
 }
 
 
@@ -60,19 +62,19 @@ def test_a_quantised_graph_is_optimised_too(bench: Bench) -> None:
     assert "QLinearConv" in {node.op_type for node in onnx.load(result.main).graph.node}
 
 
-def test_another_cpu_is_refused_with_what_this_one_has(bench: Bench) -> None:
+OTHERS = {
+    "another CPU": Runtime("ONNXRuntime", frozenset({"sve512"}), pinned=True),
+    "a CPU with less": Runtime("ONNXRuntime", frozenset(), pinned=True),
+    "a CPU that nobody names": Runtime("ONNXRuntime", instruction_sets()),
+}
+
+
+@pytest.mark.parametrize("runtime", OTHERS.values(), ids=OTHERS)
+def test_it_is_laid_out_for_no_other_cpu_than_this_one(bench: Bench, runtime: Runtime) -> None:
     with pytest.raises(InvalidSpec) as refusal:
-        optimised(bench, level="All", cpu={"isa": ["sve512"]})
+        optimised(bench, level="All", runtime=runtime)
 
     assert all(feature in refusal.value.message for feature in instruction_sets())
-
-
-@pytest.mark.parametrize(
-    "asked", [{"level": "All"}, {"level": "Basic", "cpu": HERE}], ids=["no CPU", "a CPU for none"]
-)
-def test_the_cpu_is_for_level_all_alone(asked: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Optimize.model_validate(asked)
 
 
 def test_it_is_for_onnx_runtime_alone() -> None:

@@ -99,6 +99,33 @@ COUNTED: dict[str, tuple[int, list[onnx.NodeProto], dict[str, Any], list[int]]] 
         },
         [16],
     ),
+    "sums over indices": (
+        4 * 5 * 7,
+        [node("Einsum", "x", "w", equation="nij,jk->nik")],
+        {"w": zeros(5, 7)},
+        [4, 5],
+    ),
+    "fused attention: projections, scores, and what they weigh": (
+        6 * 8 * 24 + 2 * 6 * 6 * 8,
+        [node("Attention", "x", "w", "b", domain="com.microsoft", num_heads=2)],
+        {"w": zeros(8, 24), "b": zeros(24)},
+        [6, 8],
+    ),
+    "attention of heads": (
+        6 * 6 * (8 + 8),
+        [node("MultiHeadAttention", "x", "x", "x", domain="com.microsoft", num_heads=2)],
+        {},
+        [6, 8],
+    ),
+    "a recurrent layer: each step sees the input and the state": (
+        3 * (4 * 5 * 6 + 4 * 5 * 5),
+        [
+            node("Transpose", "x", output="t", perm=[1, 0, 2]),
+            node("LSTM", "t", "w", "r", hidden_size=5),
+        ],
+        {"w": zeros(1, 20, 6), "r": zeros(1, 20, 5)},
+        [3, 6],
+    ),
     "additions alone are nothing": (0, [node("Add", "x", "x")], {}, [16]),
 }
 
@@ -164,3 +191,20 @@ def test_more_threads_than_cpus_are_not_pinned() -> None:
     with pinned(len(allowed) + 1) as cpus:
         assert cpus == ()
         assert os.sched_getaffinity(0) == allowed
+
+
+def test_products_in_a_branch_have_no_count(tmp_path: Path) -> None:
+    branch = helper.make_graph(
+        [node("MatMul", "x", "w", output="z")],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)],
+    )
+    made = graph(
+        tmp_path / "model",
+        [node("If", "always", then_branch=branch, else_branch=branch)],
+        {"w": zeros(4, 4), "always": np.bool_(1)},
+        shape=[4],
+    )
+
+    assert macs.count(made, {"x": zeros(1, 4)}) is None

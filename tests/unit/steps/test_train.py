@@ -1,5 +1,6 @@
-"""Training steps: finetune and distill."""
+"""Training on labels: the loop that all training steps share."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from lathe_steps.base import Artifact
-from lathe_steps.distill import Distill
+from lathe_steps.base import Artifact, TensorSpec
 from lathe_steps.errors import BadInput, Internal, Stopped
 from lathe_steps.finetune import Finetune
-from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.networks import architectures, model
 from lathe_steps.toolchains.networks.schedules import rate
@@ -80,14 +79,133 @@ def test_it_trains_on(expected: int, samples: int, asked: dict[str, Any]) -> Non
     assert sum(len(list(course.batches(epoch))) for epoch in course.epochs()) == expected
 
 
-def test_the_rate_warms_up_peaks_and_falls_to_zero() -> None:
-    settings = Training(dataset="train", learning_rate=1.0)
+def rates(schedule: str, updates: int = 100, **asked: Any) -> list[float]:
+    settings = Training.model_validate(
+        {"dataset": "train", "learningRate": 1.0, "schedule": schedule, **asked}
+    )
+    return [rate(settings, done, updates) for done in range(updates)]
 
-    rates = [rate(settings, done, 100) for done in range(100)]
 
-    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert rates[5:] == sorted(rates[5:], reverse=True)
-    assert rates[-1] < 0.001
+@pytest.mark.parametrize("schedule", ["Cosine", "Linear", "Constant"])
+def test_the_rate_warms_up_and_peaks(schedule: str) -> None:
+    found = rates(schedule)
+
+    assert found[:6] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0], abs=0.001)
+    assert max(found) == 1.0
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("Cosine", 0.001), ("Linear", 0.011)])
+def test_the_rate_falls_to_zero(schedule: str, last: float) -> None:
+    found = rates(schedule)
+
+    assert found[5:] == sorted(found[5:], reverse=True)
+    assert 0 < found[-1] < last
+
+
+def test_a_constant_rate_does_not_fall() -> None:
+    assert set(rates("Constant", warmUp=0)) == {1.0}
+
+
+@pytest.mark.parametrize("schedule", ["Cosine", "Linear", "Constant"])
+def test_a_training_of_one_update_is_at_the_full_rate(schedule: str) -> None:
+    assert rates(schedule, updates=1, warmUp=0.5) == [1.0]
+
+
+def test_batches_grow_to_their_largest_size() -> None:
+    asked = {
+        "epochs": 6,
+        "batchSize": 10,
+        "batchGrowth": {"factor": 3, "everyEpochs": 2, "max": 50},
+    }
+    data = Samples("train", {"x": np.zeros((100, 1))})
+    settings = Training.model_validate({"dataset": "train", **asked})
+
+    course = Course("finetune", settings, data, 0, lambda *_: None)
+
+    epochs = list(course.epochs())
+    assert [epoch.size for epoch in epochs] == [10, 10, 30, 30, 50, 50]
+    assert [epoch.batches for epoch in epochs] == [10, 10, 4, 4, 2, 2]
+    sizes = [len(batch.inputs["x"]) for epoch in epochs for batch in course.batches(epoch)]
+    assert sizes == [10] * 20 + [30, 30, 30, 10] * 2 + [50] * 4
+
+
+def moved(before: Artifact, after: Artifact) -> float:
+    """How far weights have gone."""
+    pairs = zip(
+        model.load(before).module.parameters(), model.load(after).module.parameters(), strict=True
+    )
+    return math.sqrt(sum(float((now - was).detach().square().sum()) for was, now in pairs))
+
+
+def test_a_long_gradient_is_cut_to_the_length_that_it_may_have(bench: Bench) -> None:
+    artifact = bench.network("lathe.mlp")
+    asked = {"optimizer": "SGD", "weightDecay": 0, "maxSteps": 1, "learningRate": 1.0}
+
+    free = finetuned(bench, artifact, **asked)
+    clipped = finetuned(bench, artifact, clipNorm=0.01, **asked)
+
+    # the first step with Nesterov momentum 0.9 is 1.9 gradients long
+    assert moved(artifact, clipped) == pytest.approx(1.9 * 0.01, rel=1e-3)
+    assert moved(artifact, free) > 0.1
+
+
+def test_another_seed_is_another_training(bench: Bench) -> None:
+    artifact = bench.network("lathe.mlp")
+
+    one, other = finetuned(bench, artifact, seed=1), finetuned(bench, artifact, seed=2)
+
+    assert one.main.read_bytes() != other.main.read_bytes()
+
+
+class Tagger(nn.Module):
+    """A class for each of eight positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        scores = self.layer(x.squeeze(1))
+        return {"scores": scores, "more": scores.sum(-1)}
+
+
+def test_it_learns_a_class_for_each_position(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(architectures._OWN, "lathe.tagger", Tagger)
+    rows = digits("train", 0, 200).inputs["x"]
+    brightest = rows.squeeze(1).argmax(-1)
+    brightest[:, 0] = -100
+    bench.datasets = {"train": Samples("train", {"x": rows}, brightest)}
+
+    trained = finetuned(bench, bench.network("lathe.tagger"), epochs=10, learningRate=0.05)
+
+    assert float(trained.facts["loss_last"]) < 0.5 * float(trained.facts["loss_first"])
+
+
+class TwoInputs(nn.Module):
+    """A number from two inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(torch.stack([a, b], dim=1))
+        return found
+
+
+def test_it_learns_numbers_from_two_inputs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(architectures._OWN, "lathe.two", TwoInputs)
+    bench.inputs = (TensorSpec("a", "float32", ("n",)), TensorSpec("b", "float32", ("n",)))
+    a, b = np.random.default_rng(0).normal(size=(2, 256)).astype(np.float32)
+    bench.datasets = {"train": Samples("train", {"a": a, "b": b}, 2 * a - b + 1)}
+
+    trained = finetuned(
+        bench, bench.network("lathe.two"), epochs=30, learningRate=0.1, weightDecay=0
+    )
+
+    assert float(trained.facts["loss_last"]) < 1e-3
+    weights = model.load(trained).module.get_parameter("layer.weight").detach()
+    assert weights.tolist()[0] == pytest.approx([2, -1], abs=0.02)
 
 
 def test_a_loss_that_is_no_number_names_the_rate(bench: Bench) -> None:
@@ -99,32 +217,6 @@ def test_a_loss_that_is_no_number_names_the_rate(bench: Bench) -> None:
 
     assert stop.value.reason is Reason.STEP_FAILED
     assert "learningRate" in stop.value.message
-
-
-def test_distillation_recovers_a_pruned_model_without_labels(bench: Bench) -> None:
-    teacher = finetuned(bench, epochs=5, batchSize=16)
-    pruned = Prune.model_validate({"target": {"params": 0.6}, "roundTo": 2}).apply(
-        teacher, bench.context()
-    )
-    bench.datasets = {"train": digits("train", 0, 400, labels=False)}
-
-    student = Distill(dataset="train", alpha=1, epochs=5, batch_size=16, learning_rate=0.01).apply(
-        pruned, bench.context(source=teacher)
-    )
-
-    assert accuracy(student, VAL) > accuracy(teacher, VAL) - 0.05
-    assert accuracy(student, VAL) > accuracy(pruned, VAL)
-
-
-def test_an_equal_student_has_nothing_to_learn_from_its_teacher(bench: Bench) -> None:
-    teacher = finetuned(bench, epochs=1)
-
-    student = Distill(dataset="train", alpha=1, max_steps=1, precision="FP32").apply(
-        teacher, bench.context(source=teacher)
-    )
-
-    # the student's normalisations see the batch, the teacher's what they learned
-    assert float(student.facts["loss_first"]) < 5
 
 
 def images(count: int = 16, size: int = 8) -> dict[str, np.ndarray]:

@@ -10,9 +10,9 @@ from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec, Transient
 from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.bench import ApplyStep, Keep, Progress
-from tests.builders import ONNX_MODEL, ResourceBuilder
+from tests.builders import ONNX_MODEL, PACK, PRUNE, ResourceBuilder, target
 from tests.fake_bench import FakeBench
-from tests.worker_runs import ASIDE, EVALUATION, STEPS, Yard, a_run
+from tests.worker_runs import EVALUATION, STEPS, Yard, a_run
 
 
 @pytest.fixture
@@ -114,59 +114,6 @@ def test_the_workspace_holds_only_what_is_still_needed(yard: Yard) -> None:
     }
 
 
-class TestPath:
-    def test_every_step_is_measured_and_nobody_sees_the_export_for_it(self, yard: Yard) -> None:
-        bench = FakeBench()
-
-        outcome = yard.run(bench=bench)
-
-        assert [point.step for point in bench.passed] == STEPS[1:]
-        assert ASIDE in bench.applied
-        assert ASIDE not in {step.name for step in outcome.steps}
-        assert ASIDE not in {told.step for told in yard.told.progress}
-
-    def test_a_graph_that_is_not_executed_is_not_timed(self, yard: Yard) -> None:
-        bench = FakeBench()
-
-        yard.run(bench=bench)
-
-        clocked = {point.step for point in bench.passed if point.clocked}
-        assert clocked == {"halve", "distill", "export", "cpu/int8"}
-
-    def test_what_cannot_be_exported_is_left_out_and_the_run_goes_on(self, yard: Yard) -> None:
-        refusal = Internal("it has a loop", reason=Reason.UNSUPPORTED_MODEL)
-        bench = FakeBench(stops={ASIDE: refusal})
-
-        outcome = yard.run(bench=bench)
-
-        assert outcome.exit_code is ExitCode.OK
-        assert [point.step for point in bench.passed] == STEPS[2:]
-
-    def test_a_node_that_fails_meanwhile_fails_the_run(self, yard: Yard) -> None:
-        full = Transient("no space left", reason=Reason.DISK_FULL)
-
-        outcome = yard.run(bench=FakeBench(stops={ASIDE: full}))
-
-        assert outcome.exit_code is ExitCode.TRANSIENT
-
-    def test_a_run_that_goes_on_does_not_export_again(self, yard: Yard) -> None:
-        yard.run(bench=FakeBench(stops={"cpu/int8": KeyboardInterrupt()}))
-        bench = FakeBench()
-
-        yard.run(bench=bench)
-
-        assert ASIDE not in bench.applied
-        assert "halve" in {point.step for point in bench.passed if point.graph}
-
-    def test_without_a_path_nothing_more_is_made(self, yard: Yard) -> None:
-        bench = FakeBench()
-
-        yard.run(a_run().with_(evaluation={**EVALUATION, "path": "Skip"}), bench)
-
-        assert bench.applied == STEPS
-        assert bench.passed == ()
-
-
 class TestGates:
     def test_a_result_that_fails_is_kept_apart_and_nothing_points_to_it(self, yard: Yard) -> None:
         outcome = yard.run(bench=FakeBench(drop=0.05))
@@ -235,6 +182,17 @@ def test_an_onnx_model_without_steps_is_what_is_published(yard: Yard) -> None:
 
     assert (outcome.exit_code, outcome.steps) == (ExitCode.OK, ())
     assert [artifact.target for artifact in outcome.artifacts] == ["onnx"]
+
+
+def test_an_archive_is_published_with_a_word_about_unpacking(yard: Yard) -> None:
+    packed = a_run().steps(PRUNE).targets(target("small", "ONNXRuntime", PACK))
+
+    outcome = yard.run(packed)
+
+    assert [artifact.name for artifact in outcome.artifacts] == ["model.lathe"]
+    (small,) = outcome.targets
+    assert (small.executed, "lathe unpack" in small.message) == (True, True)
+    assert {metric.name for metric in outcome.metrics} == {"Top1", "SizeBytes"}
 
 
 REFUSED: dict[str, tuple[ExitCode, Reason, str, ResourceBuilder]] = {

@@ -12,12 +12,12 @@ from lathe_steps.errors import BadInput
 from lathe_steps.reasons import Reason
 from lathe_worker import resampling
 from lathe_worker.predictions import Answer
-from lathe_worker.quality import METRICS, WORST, Comparison
+from lathe_worker.quality import METRICS, WORST, Difference
 
 
 def compared(
     metric: Metric, before: Any, after: Any, labels: Any = None, *, floats: bool = False
-) -> Comparison:
+) -> Difference:
     """Compare two models' outputs on the same samples."""
     observe, compare = METRICS[metric]
     outputs = [np.asarray(output, np.float32) for output in (before, after)]
@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_refused(
     assert stopped.value.reason is reason
 
 
-def width(found: Comparison) -> float:
+def width(found: Difference) -> float:
     return found.interval.high - found.interval.low
 
 
@@ -247,7 +247,7 @@ def test_an_interval_holds_the_truth_as_often_as_promised(metric: Metric, noise:
 def test_an_interval_of_f1_holds_the_truth_as_often_as_promised() -> None:
     chance = np.random.default_rng(3)
 
-    def drawn(samples: int) -> Comparison:
+    def drawn(samples: int) -> Difference:
         labels = chance.integers(0, 4, samples)
         wrong = (labels + 1) % 4
         before = np.where(chance.random(samples) < 0.05, wrong, labels)

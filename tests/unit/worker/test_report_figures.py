@@ -11,12 +11,13 @@ from lathe_api.v1alpha1.evaluation import Metric
 from lathe_steps.evidence import Candidate, Candidates, Curve, LayerEffect, Sensitivity
 from lathe_worker.report import Report, render
 from lathe_worker.report.candidates import drawn
+from lathe_worker.report.curves import running_median
 from lathe_worker.report.scales import Scale
 from lathe_worker.report.stops import stops
 from lathe_worker.report.trades import front
 from tests.unit.worker.great_reports import great
 from tests.unit.worker.pages import Page
-from tests.unit.worker.reports import TRIED, a_report, changed, step
+from tests.unit.worker.reports import PATH, TRIED, a_report, changed, step, waypoint
 
 FIGURES = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda each: not 0 < abs(each) < 1e-9)
 
@@ -101,6 +102,30 @@ class TestThePath:
 
         assert found == ["ONNXRuntime"]
 
+    def test_what_a_step_broke_for_a_while_does_not_hide_the_small_changes(self) -> None:
+        broken = (waypoint("halve", 0.1, 0.12, 621_000), *PATH[1:])
+
+        page = Page(render(a_report(path=broken)))
+
+        assert page.count("circle", "beyond") == 1
+        assert "\N{LEFTWARDS ARROW} 10.0%" in page.text
+        assert Page(render(a_report())).count("circle", "beyond") == 0
+
+    def test_what_a_target_was_rolled_back_from_is_shown_as_not_published(self) -> None:
+        back = changed(a_report(), rolled_back={"rtx": "rtx/half", "cpu": "export"})
+
+        given_up = {(stop.target, stop.name) for stop in stops(back) if stop.given_up}
+
+        assert given_up == {("cpu", "int8"), ("rtx", "buildEngine")}
+        assert "not published" in Page(render(back)).text
+
+    def test_what_was_measured_of_a_target_that_was_rolled_back_is_not_its_last_step(self) -> None:
+        back = changed(a_report(), rolled_back={"cpu": "export"})
+
+        last = next(stop for stop in stops(back) if stop.name == "int8")
+
+        assert Metric.TOP1 not in last.values
+
     def test_all_three_lanes_say_their_figures_to_those_who_cannot_see_them(self) -> None:
         page = Page(render(a_report()))
 
@@ -145,6 +170,25 @@ class TestCurves:
         assert page.count("polyline") == 2
         assert "loss by batch: from 2 to 0.5, between 0.5 and 2" in page.labels
         assert "Top1 on val by epoch: from 50.0% to 75.0%, between 50.0% and 75.0%" in page.labels
+
+    def test_single_batches_that_jump_do_not_hide_the_trend(self) -> None:
+        jumping = [(float(i), 100.0 if i % 15 == 14 else 1.0 - i / 300) for i in range(225)]
+
+        trend = running_median(jumping)
+
+        assert max(y for _, y in trend) <= 1
+        assert [x for x, _ in trend] == [x for x, _ in jumping]
+
+    def test_many_points_are_drawn_faintly_behind_their_trend(self) -> None:
+        loss = tuple((float(i), 100.0 if i == 99 else 1.0) for i in range(100))
+
+        page = Page(render(with_evidence(Curve("loss", "batch", loss))))
+
+        assert (page.count("polyline", "curve-points"), page.count("polyline", "curve-line")) == (
+            1,
+            1,
+        )
+        assert "loss by batch: from 1 to 1, between 1 and 1" in page.labels
 
     @pytest.mark.parametrize(
         "points",
@@ -200,6 +244,7 @@ class TestCandidates:
         page = render(with_evidence(Candidates("Top1", 9, (Candidate("it", 5, 0.5),), 0)))
 
         assert "1 candidate;" in Page(page).text
+        assert Page(page).count("circle", "ring") == 0
         assert "nan" not in page
 
 

@@ -61,6 +61,7 @@ SPELLED = {
     "almost a thousand": ("1 k", words.count(999.7)),
     "almost a second": ("1 s", words.milliseconds(999.8)),
     "a long call": ("2.5 s", words.milliseconds(2500)),
+    "a very long call": ("33m", words.milliseconds(2_000_000)),
     "a tiny difference": ("2.4\N{MULTIPLICATION SIGN}10⁻⁷", words.number(2.44e-7)),
     "a tiny difference below zero": ("-9.9\N{MULTIPLICATION SIGN}10⁻⁵", words.number(-9.94e-5)),
     "nothing": ("0", words.number(0)),
@@ -157,6 +158,7 @@ FOUND = {
         ["450 updates", "0 nodes in floating point"],
         {"updates": 450, "floating_nodes": 0},
     ),
+    "one": (["1 evaluation", "1 pass"], {"evaluations": 1, "passes": 1}),
     "with a unit": (
         ["index 1.2 kB", "search 31s", "call 3.02 ms"],
         {"index_bytes": 1200, "search_seconds": 31, "call_milliseconds": 3.02},

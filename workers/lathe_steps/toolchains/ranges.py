@@ -5,13 +5,4 @@ beside the weights of a torch artifact, and under the same name beside the graph
 from it, whose nodes are named after the layers.
 """
 
-import shutil
-from pathlib import Path
-
 RANGES = "ranges.json"
-
-
-def carry(source: Path, folder: Path) -> None:
-    """Copy the ranges of an artifact's folder to another's, when there are any."""
-    if (source / RANGES).is_file():
-        shutil.copyfile(source / RANGES, folder / RANGES)

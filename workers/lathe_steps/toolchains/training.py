@@ -46,6 +46,12 @@ class Training(Parameters):
             "earlyStop.dataset must be another data set than dataset",
             lambda it: it.early_stop is None or it.early_stop.dataset != it.dataset,
         ),
+        Rule(
+            "!has(self.batchGrowth) || "
+            "self.batchGrowth.max > (has(self.batchSize) ? self.batchSize : 64)",
+            "batchGrowth.max must be more than batchSize",
+            lambda it: it.batch_growth is None or it.batch_growth.max > it.batch_size,
+        ),
     )
 
     dataset: Name

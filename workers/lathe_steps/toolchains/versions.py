@@ -9,7 +9,12 @@ _GRAPH = ("onnx", "onnxruntime", "numpy")
 _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "open": (*_TORCH, *_GRAPH),
     "datasets": ("numpy", "pillow", "pyarrow"),
-    "prune": (*_TORCH, "torch-pruning"),
+    "prune": (*_TORCH, *_GRAPH, "torch-pruning", "onnxscript", "onnx-ir"),
+    "sensitivity": (*_TORCH, *_GRAPH, "torch-pruning"),
+    "factorize": (*_TORCH, *_GRAPH),
+    "replaceHead": _TORCH,
+    "sparsify": _TORCH,
+    "cluster": (*_TORCH, "numpy"),
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
@@ -19,6 +24,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "quantize": _GRAPH,
     "convertPrecision": _GRAPH,
     "optimize": _GRAPH,
+    "pack": ("numpy", "zstandard", "onnx"),
     "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
 }
 

@@ -4,10 +4,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 
@@ -48,12 +47,37 @@ class Index:
     start: np.ndarray
     size: np.ndarray
 
+
+class Reader:
+    """Reads values of an index; the file of the last one stays open until the next needs another.
+
+    No more are open, since every image of a folder is a file of its own.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._number = -1
+        self._stream: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to read."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what is open."""
+        if self._stream is not None:
+            self._stream.close()
+
     def read(self, row: int, most: int | None = None) -> bytes:
         """The bytes of one value, or the first of them."""
-        size = int(self.size[row])
-        with self.files[int(self.file[row])].open("rb", buffering=0) as stream:
-            wanted = size if most is None else min(size, most)
-            return os.pread(stream.fileno(), wanted, int(self.start[row]))
+        number, size = int(self._index.file[row]), int(self._index.size[row])
+        if self._stream is None or number != self._number:
+            if self._stream is not None:
+                self._stream.close()
+            self._stream = self._index.files[number].open("rb", buffering=0)
+            self._number = number
+        wanted = size if most is None else min(size, most)
+        return os.pread(self._stream.fileno(), wanted, int(self._index.start[row]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +102,18 @@ class Encoded:
 
     def take(self, rows: np.ndarray) -> list[np.ndarray]:
         """See `Column.take`."""
-        return [self._value(int(row)) for row in rows]
+        with Reader(self.index) as reader:
+            return [self._value(int(row), reader) for row in rows]
 
     def content(self, rows: np.ndarray, dtype: np.dtype[Any] | None) -> Iterator[bytes]:
         """See `Column.content`."""
-        for row in rows:
-            if self.opaque:
-                yield self.index.read(int(row))
-            else:
-                value = self._value(int(row))
-                yield value.astype(dtype or value.dtype, copy=False).tobytes()
+        with Reader(self.index) as reader:
+            for row in rows:
+                if self.opaque:
+                    yield reader.read(int(row))
+                else:
+                    value = self._value(int(row), reader)
+                    yield value.astype(dtype or value.dtype, copy=False).tobytes()
 
     def place(self, row: int) -> str:
         """See `Column.place`."""
@@ -99,16 +125,17 @@ class Encoded:
         Raises:
             BadInput: InvalidDataset, for what is no image that can be read, or is too large.
         """
-        for row in range(len(self)):
-            try:
-                if not images.is_fine(self.index.read(row, images.HEAD)):
-                    images.require_fine(self.index.read(row))
-            except ValueError as error:
-                raise invalid(self.name(row), str(error)) from error
+        with Reader(self.index) as reader:
+            for row in range(len(self)):
+                try:
+                    if not images.is_fine(reader.read(row, images.HEAD)):
+                        images.require_fine(reader.read(row))
+                except ValueError as error:
+                    raise invalid(self.name(row), str(error)) from error
 
-    def _value(self, row: int) -> np.ndarray:
+    def _value(self, row: int, reader: Reader) -> np.ndarray:
         try:
-            return self.decode(self.index.read(row))
+            return self.decode(reader.read(row))
         except ValueError as error:
             raise invalid(self.name(row), str(error)) from error
 
@@ -124,12 +151,18 @@ def elements(dtype: np.dtype[Any]) -> Decode:
 
 def array(content: bytes) -> np.ndarray:
     """Decode an .npy file that holds numbers."""
-    header = npy.read_header(content[: npy.HEADER])
+    header = _header(content[: npy.length(content)])
     npy.require_numbers(header)
     if header.size != len(content):
         raise ValueError(f"it says that it has {header.size} bytes, but has {len(content)}")
-    found: np.ndarray = np.load(BytesIO(content), allow_pickle=False)
-    return found
+    found: np.ndarray = np.frombuffer(content, header.dtype, offset=header.offset)
+    return found.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+@lru_cache(maxsize=64)
+def _header(start: bytes) -> npy.Header:
+    """Parsing takes longer than all the rest, and samples most often have the same header."""
+    return npy.read_header(start)
 
 
 def class_of(content: bytes) -> np.ndarray:

@@ -39,6 +39,12 @@ class Header:
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
+def length(content: bytes) -> int:
+    """Bytes of the header of an .npy file, as it says itself, but no more than are read."""
+    said = int.from_bytes(content[8:10], "little")
+    return min(10 + said, HEADER) if content[6:7] == b"\x01" else HEADER
+
+
 def read_header(start: bytes) -> Header:
     """Parse the start of an .npy file.
 

@@ -18,6 +18,7 @@ MOST_GROUP = 1 << 30
 """Most bytes of a row group, unpacked."""
 _BATCH_BYTES = 1 << 23
 _MOST_ROWS = 1 << 14
+_BUFFER = 1 << 20
 _THRIFT_STRING, _THRIFT_LIST = 100_000_000, 1_000_000
 _BYTES = "bytes"
 """Field of a struct column that holds an encoded image."""
@@ -155,6 +156,8 @@ def _opened(table: Table) -> Any:  # noqa: ANN401 - pyarrow has no types
             thrift_container_size_limit=_THRIFT_LIST,
             arrow_extensions_enabled=False,
             page_checksum_verification=True,
+            pre_buffer=False,
+            buffer_size=_BUFFER,  # else a row group's whole column is read at once
         )
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     except (pa.ArrowException, OSError, ValueError) as error:

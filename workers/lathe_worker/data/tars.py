@@ -7,7 +7,7 @@ directories passed over: links, devices and sparse files are refused.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from lathe_worker.data.refusal import invalid
@@ -129,8 +129,8 @@ def _require_plain(name: str, kind: bytes) -> None:
     if kind not in _REGULAR:
         what = _KINDS.get(kind, f"of kind {kind!r}")
         raise ValueError(f"the member {name} is {what}; only files are read")
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.name:
+    parts = name.split("/")
+    if not parts[0] or ".." in parts or parts[-1] in {"", "."}:
         raise ValueError(f"the member {name} leads out of the archive: write it with plain names")
 
 

@@ -7,7 +7,7 @@ first sample has; later samples may have more.
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -86,11 +86,11 @@ def samples(shard: Shard) -> Iterator[tuple[str, Sample]]:
     """
     key, sample = "", dict[str, tars.Member]()
     for member in tars.members(shard.path, shard.called):
-        path = PurePosixPath(member.name)
-        stem, dot, ending = path.name.partition(".")
+        folder, slash, file = member.name.rpartition("/")
+        stem, dot, ending = file.partition(".")
         if not stem or not dot or stem.startswith("__"):
             continue
-        name, ending = str(path.parent / stem), ending.lower()
+        name, ending = f"{folder}{slash}{stem}", ending.lower()
         if sample and name != key:
             yield key, sample
             sample = {}

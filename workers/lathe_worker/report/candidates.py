@@ -15,17 +15,22 @@ LATENCY = Cost("Latency", lambda each: each.latency or 0.0, words.milliseconds)
 
 
 def figure(found: Candidates, most: int) -> Markup:
-    """A plot by size, one by latency where it was measured, and the figures as a table."""
+    """A plot by size, one by latency where it was measured, and the figures as a table.
+
+    One candidate alone is not plotted: there is nothing to compare it with.
+    """
     shown = drawn(found, most)
     timed = [each for each in shown if each.latency is not None]
     chosen = found.considered[found.chosen]
-    plots = [plot(shown, chosen, found.metric, SIZE)]
-    if len(timed) > 1:
-        plots.append(plot(timed, chosen, found.metric, LATENCY))
+    plots = [
+        plot(some, chosen, found.metric, cost)
+        for some, cost in ((shown, SIZE), (timed, LATENCY))
+        if len(some) > 1
+    ]
     return element(
         "figure",
         element("figcaption", _caption(found)),
-        element("div", *plots, class_="plots"),
+        element("div", *plots, class_="plots") if plots else None,
         _table(found, shown),
         class_="candidates",
     )
@@ -43,7 +48,8 @@ def _caption(found: Candidates) -> str:
     count, samples = len(found.considered), found.samples
     said = "1 candidate" if count == 1 else f"{count} candidates"
     on = f" on {words.count(samples)} samples" if samples > 1 else ""
-    return f"{said}; {metrics.title_of(found.metric)}{on}; the line joins those that no other beats"
+    line = "; the line joins those that no other beats" if count > 1 else ""
+    return f"{said}; {metrics.title_of(found.metric)}{on}{line}"
 
 
 def _table(found: Candidates, shown: Sequence[Candidate]) -> Markup:

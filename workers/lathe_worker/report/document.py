@@ -3,7 +3,7 @@
 import json
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from lathe_api.plan import Plan
 from lathe_api.v1alpha1.status import ArtifactStatus, Summary, TargetStatus, Time
@@ -42,6 +42,9 @@ class Report(Parameters):
     """What was measured; None without an evaluation."""
     gates: Verdict
     """Whether it was good enough."""
+    rolled_back: dict[str, str] = Field(default_factory=dict)
+    """Targets that were rolled back, each with the step whose result is published instead; what
+    was measured of them is about that."""
     summary: Summary
     """The result in three words."""
     environment: Environment

@@ -1,5 +1,6 @@
 """What a step found out, in words: its facts as phrases, and what a reader should not overlook."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from lathe_worker.manifest import ManifestStep
@@ -42,6 +43,8 @@ UNITS = {
     "share": words.percent,
 }
 """How facts are spelled whose name ends so."""
+_SINGULAR = re.compile(r"(?<=[^s])s\b|(?<=ss)es\b")
+"""The end of a plural."""
 _NONE = "none: "
 _PAIRS = {"_before": ("_after", ""), "_first": ("_last",)}
 _SENTENCE = 60
@@ -117,7 +120,8 @@ def _change(facts: Mapping[str, Fact], earlier: str, later: str) -> str:
 
 def _single(name: str, fact: Fact) -> str:
     if name in COUNTED:
-        return f"{_said(name, fact)} {COUNTED[name]}"
+        noun = COUNTED[name]
+        return f"{_said(name, fact)} {_SINGULAR.sub('', noun, count=1) if fact == 1 else noun}"
     return f"{_named(name)} {_said(name, fact)}"
 
 

@@ -7,7 +7,7 @@ from lathe_worker.report import metrics, words
 from lathe_worker.report.document import Report
 from lathe_worker.report.html import Markup, element
 
-MOST = 6
+MOST = 5
 """Large figures; every other is on the target's card."""
 
 
@@ -56,7 +56,7 @@ def _in_order(names: frozenset[Metric]) -> tuple[Metric, ...]:
 
 
 def _badge(report: Report) -> Markup:
-    neutral = {Reason.NOT_EVALUATED, Reason.NO_GATES}
+    neutral = {Reason.NOT_EVALUATED, Reason.NO_GATES, Reason.ROLLED_BACK}
     kind = "fail" if not report.gates.passed else "pass"
     if report.gates.passed and report.gates.reason in neutral:
         kind = "plain"

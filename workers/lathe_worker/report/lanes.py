@@ -20,6 +20,9 @@ WIDTH = 0.66
 """Share of a lane that is drawn on; the rest is for figures."""
 DENSE = 24
 """From so many stops on, rows are low and have no second line."""
+FAR = 4
+"""Quality further from the ends of the path than so many times what they span is beyond the scale;
+it has a hollow dot at the edge, and an arrow beside its figure."""
 _LATENCIES = (Metric.LATENCY_P50,)
 
 
@@ -83,6 +86,8 @@ def _name(row: Row) -> Markup:
         return element("div", element("b", row.title), class_="stop group", style=style)
     name, kind = row.stop.name, row.stop.kind
     second = kind if kind and kind.lower() != name.lower() else None
+    if row.stop.given_up:
+        second = "not published"
     return element(
         "div",
         element("span", name, title=name),
@@ -126,7 +131,7 @@ def _bar(row: Row, width: float) -> Markup:
 
 
 def _kind(row: Row) -> str:
-    return "after" if row.stop and row.stop.kind else "before"
+    return "after" if row.stop and row.stop.kind and not row.stop.given_up else "before"
 
 
 def _whisker(row: Row, value: Value, scale: Scale) -> Iterator[Markup]:
@@ -136,17 +141,41 @@ def _whisker(row: Row, value: Value, scale: Scale) -> Iterator[Markup]:
 
 
 def _line(rows: Sequence[Row], known: Known, metric: Metric) -> Markup:
-    scale = Scale.around(*(each for _, v in known for each in (v.point, v.low, v.high)))
+    scale = _close(known)
     places = {row.top: (WIDTH * scale.share(value.point), row.middle) for row, value in known}
+
+    def spell(figure: float) -> str:
+        beyond = {0.0: "\N{LEFTWARDS ARROW} ", 1.0: "→ "}.get(scale.share(figure), "")
+        return beyond + metrics.value(metric, figure)
+
     return drawing(
         rows[-1].top + rows[-1].height,
         _said(known, lambda figure: metrics.value(metric, figure)),
         *_reference(rows, known, scale),
         *(line(places[a.top], places[b.top], kind) for a, b, kind in _legs(known)),
         *(_band(row, value, scale) for row, value in known),
-        *(dot(places[row.top], 4.5, _kind(row)) for row, _ in known),
-        *_figures(rows, known, lambda figure: metrics.value(metric, figure)),
+        *(dot(places[row.top], 4.5, _dot_kind(row, value, scale)) for row, value in known),
+        *_figures(rows, known, spell),
     )
+
+
+def _close(known: Known) -> Scale:
+    """A scale on which the ends can be told apart; what a step broke for a while may be beyond."""
+    last = {row.stop.target: value for row, value in known if row.stop}
+    ends = list(_all(known[0][1], *last.values()))
+    every = list(_all(*(value for _, value in known)))
+    low, high = min(ends), max(ends)
+    far = FAR * ((high - low) or abs(high) / 100)
+    return Scale.around(max(min(every), low - far), min(max(every), high + far))
+
+
+def _all(*values: Value) -> Iterator[float]:
+    for value in values:
+        yield from (value.point, value.low, value.high)
+
+
+def _dot_kind(row: Row, value: Value, scale: Scale) -> str:
+    return "beyond" if scale.share(value.point) in {0.0, 1.0} else _kind(row)
 
 
 def _legs(known: Known) -> Iterator[tuple[Row, Row, str]]:

@@ -7,16 +7,13 @@ from lathe_api.plan import Plan
 from lathe_api.v1alpha1.evaluation import LATENCIES, QUALITY, SHARES, SIZES, SPEEDS, Metric
 from lathe_api.v1alpha1.status import MetricStatus, Summary
 from lathe_worker.report import words
+from lathe_worker.report.scales import Scale
 
 Spell = Callable[[float], str]
 
 TITLES: Mapping[Metric, str] = {
     Metric.SIZE_BYTES: "Size",
     Metric.LATENCY_P50: "Latency",
-    Metric.LATENCY_P95: "Latency, 95% of calls",
-    Metric.LATENCY_P99: "Latency, 99% of calls",
-    Metric.CPU_TIME: "CPU time",
-    Metric.THROUGHPUT: "Throughput",
     Metric.TOP1: "Top-1 accuracy",
     Metric.TOP5: "Top-5 accuracy",
     Metric.F1: "F1 score",
@@ -28,6 +25,10 @@ TITLES: Mapping[Metric, str] = {
     Metric.PARAMS: "Parameters",
     Metric.MACS: "MACs",
     Metric.PEAK_MEMORY: "Peak memory",
+    Metric.LATENCY_P95: "Latency, 95% of calls",
+    Metric.LATENCY_P99: "Latency, 99% of calls",
+    Metric.CPU_TIME: "CPU time",
+    Metric.THROUGHPUT: "Throughput",
 }
 """What each metric is called, in the order in which people ask for them."""
 
@@ -130,6 +131,12 @@ def change_of(name: str, delta: float) -> str:
     """By how much a step saw a metric change, such as -0.5pp."""
     metric = known(name)
     return _difference(metric, delta) if metric else words.signed(delta)
+
+
+def ticks_of(name: str, scale: Scale) -> tuple[float, ...]:
+    """Round figures on a scale of what a step measured; a share has none below 0 or above 1."""
+    found = scale.ticks()
+    return tuple(tick for tick in found if 0 <= tick <= 1) if known(name) in SHARES else found
 
 
 def summary(plan: Plan, metrics: Sequence[MetricStatus], seconds: float) -> Summary:

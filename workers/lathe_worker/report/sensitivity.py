@@ -1,14 +1,18 @@
 """Which layers matter: a bar for each, the most sensitive first, long lists folded."""
 
+import math
 from collections.abc import Sequence
 
 from lathe_steps.evidence import LayerEffect, Sensitivity
 from lathe_worker.report import metrics, words
 from lathe_worker.report.drawing import box, drawing, line
 from lathe_worker.report.html import Content, Markup, element
+from lathe_worker.report.metrics import Spell
 
 SHOWN = 12
 """Layers that are seen at once."""
+MOST_PLACES = 6
+"""Places after the point that can still be read."""
 _HEIGHT = 12.0
 
 
@@ -17,8 +21,8 @@ def figure(found: Sensitivity, most: int) -> Markup:
     layers = sorted(found.layers, key=lambda layer: -layer.drop)
     low, high = min(layers[-1].drop, 0.0), max(layers[0].drop, 0.0)
     ends = (low, high if high > low else low + 1)
-    drawn = layers[: max(most, SHOWN)]
-    rows = [_row(layer, found.metric, ends) for layer in drawn]
+    spell = _spell(found.metric, max(high, -low))
+    rows = [_row(layer, spell, ends) for layer in layers[: max(most, SHOWN)]]
     return element(
         "figure",
         element("figcaption", _caption(found)),
@@ -29,9 +33,19 @@ def figure(found: Sensitivity, most: int) -> Markup:
 
 
 def _caption(found: Sensitivity) -> str:
-    title, samples = metrics.title_of(found.metric), words.count(found.samples)
-    change = "change of " if metrics.known(found.metric) else ""
-    return f"{found.change}, one layer at a time: {change}{title}, on {samples} samples"
+    known, samples = metrics.known(found.metric), words.count(found.samples)
+    measured = f"change of {metrics.TITLES[known]}" if known else found.metric
+    return f"{found.change}, one layer at a time: {measured}, on {samples} samples"
+
+
+def _spell(metric: str, largest: float) -> Spell:
+    """A metric falls by a drop; what else was measured of a layer is said as it is."""
+    if metrics.known(metric):
+        return lambda drop: metrics.change_of(metric, -drop)
+    places = 2 - math.floor(math.log10(largest)) if largest else 0
+    if not 0 <= places <= MOST_PLACES:
+        return words.number
+    return lambda drop: f"{drop:.{places}f}"
 
 
 def _table(rows: Sequence[Markup]) -> Markup:
@@ -48,20 +62,13 @@ def _folded(rows: Sequence[Markup], count: int) -> Content:
     return element("details", element("summary", said), _table(rows))
 
 
-def _row(layer: LayerEffect, metric: str, ends: tuple[float, float]) -> Markup:
-    said = words.minus(_said(metric, layer.drop))
+def _row(layer: LayerEffect, spell: Spell, ends: tuple[float, float]) -> Markup:
     return element(
         "tr",
         element("th", element("code", layer.name), scope="row"),
         element("td", _bar(layer.drop, ends)),
-        element("td", said, class_="number"),
+        element("td", words.minus(spell(layer.drop)), class_="number"),
     )
-
-
-def _said(metric: str, drop: float) -> str:
-    """A metric falls; what else was measured of a layer is said as it is."""
-    known = metrics.known(metric)
-    return metrics.change_of(metric, -drop) if known else words.number(drop)
 
 
 def _bar(drop: float, ends: tuple[float, float]) -> Markup:

@@ -1,7 +1,7 @@
 """What is known of the model after each step: the stops of the path."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lathe_api.v1alpha1.evaluation import QUALITY, Metric
 from lathe_api.v1alpha1.status import MetricStatus
@@ -37,6 +37,7 @@ class Stop:
         bytes: Size of its files.
         values: What was measured of it.
         executed: False for what was built here and not run here.
+        given_up: Whether the target was rolled back to a stop before it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Stop:
     bytes: int
     values: Mapping[Metric, Value] = field(default_factory=dict)
     executed: bool = True
+    given_up: bool = False
 
 
 def stops(report: Report) -> list[Stop]:
@@ -71,9 +73,18 @@ def _of_target(
     if not own:
         size = sum(each.bytes for each in report.artifacts if each.target == name)
         return [Stop(runtime, "", name, size or end.bytes, last, executed)]
-    final = own[-1]
-    values = {**final.values, **last}
-    return [*own[:-1], Stop(final.name, final.kind, name, final.bytes, values, executed)]
+    if name in report.rolled_back:
+        return list(_given_up(own, report.rolled_back[name].removeprefix(f"{name}/")))
+    final = replace(own[-1], values={**own[-1].values, **last}, executed=executed)
+    return [*own[:-1], final]
+
+
+def _given_up(own: list[Stop], published: str) -> Iterator[Stop]:
+    """The steps of a target that was rolled back; a common step was published if none of them."""
+    kept = published in [stop.name for stop in own]
+    for stop in own:
+        yield replace(stop, given_up=not kept)
+        kept = kept and stop.name != published
 
 
 def _stop(

@@ -65,7 +65,7 @@ def plot(shown: Sequence[Candidate], chosen: Candidate, metric: str, cost: Cost)
     drawn = drawing(
         HEIGHT,
         f"{title} by {cost.title.lower()}. Chosen: {_said(chosen, metric, cost)}",
-        *(_rule(up, tick, metric) for tick in up.ticks()),
+        *(_rule(up, tick, metric) for tick in metrics.ticks_of(metric, up)),
         *_joined([places[index] for index in best]),
         *(
             dot(places[i], 3.5, "best" if i in best else "other", _said(each, metric, cost))
@@ -108,11 +108,15 @@ def _joined(places: Sequence[Place]) -> Iterator[Markup]:
 def _ringed(name: str, place: Place) -> Markup:
     x, y = place
     short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-    anchor = "end" if x > _MIDDLE else "start"
-    at = (x, y - 12 if y > HEIGHT / 5 else y + 22)
+    left = x > _MIDDLE
+    said = (
+        label(short, (x, y + 4), "chosen", dx=-14, anchor="end")
+        if left
+        else label(short, (x, y - 12), "chosen")
+    )
     return element(
         "g",
         dot(place, 8, "ring"),
         dot(place, 4.5, "after", name),
-        label(short, at, "chosen", anchor=anchor),
+        said,
     )

@@ -86,6 +86,8 @@ def seconds(value: float) -> str:
 
 def milliseconds(value: float) -> str:
     """A time, such as 3.02 ms, 48 µs or 1.2 s."""
+    if value >= _KILO * _NEXT:
+        return duration(value / _KILO)
     if value >= _NEXT:
         return f"{value / _KILO:.3g} s"
     return f"{value:.3g} ms" if value >= 1 else f"{_KILO * value:.3g} µs"

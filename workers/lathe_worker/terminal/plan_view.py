@@ -93,7 +93,11 @@ def _parameters(step: Step) -> str:
 def _target(target: PlannedTarget, asked: tuple[StepEntry, ...], given: Format) -> Rows:
     yield ("runtime", target.runtime, f"on {target.gpu.product}" if target.gpu else "")
     yield from _steps(target.steps, asked, given)
-    if target.engine is not None:
+    for entry in target.steps:
+        given = entry.step.gives(given)
+    if given is Format.ARCHIVE:
+        yield ("", "", "its files have to be unpacked before they are used: lathe unpack")
+    elif target.engine is not None:
         yield ("buildEngine", "ONNX → Engine", _parameters(target.engine))
 
 
@@ -118,7 +122,10 @@ def _bound(gate: Gate) -> str:
 def _results(plan: Plan) -> Rows:
     uri, names = plan.output.uri, ", ".join(target.name for target in plan.targets)
     yield (f"{uri}<run key>/", f"{names}, report.html, manifest.json")
-    if plan.evaluation and plan.evaluation.gates and plan.evaluation.on_failure == "Fail":
-        yield (f"{uri}rejected/<run key>/", "when a gate fails")
+    if plan.evaluation and plan.evaluation.gates and plan.evaluation.on_failure != "Warn":
+        when = "when a gate fails"
+        if plan.evaluation.on_failure == "Rollback":
+            when = f"{when}, and so does everything before"
+        yield (f"{uri}rejected/<run key>/", when)
     if plan.output.publish:
         yield (f"{uri}{plan.output.publish.pointer}", "when every gate passed")

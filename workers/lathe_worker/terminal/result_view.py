@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lathe_api.v1alpha1.status import MetricStatus
+from lathe_steps.reasons import Reason
 from lathe_worker.gates import GateResult
 from lathe_worker.manifest import Manifest, ManifestStep
 from lathe_worker.report import findings, metrics, words
@@ -30,6 +31,8 @@ def show(console: Console, manifest: Manifest, locate: Locate, *, again: bool = 
         console.print(Text("\n").join(lines), Text(), soft_wrap=True, highlight=False, sep="\n")
     for result in manifest.gates.results:
         console.print(_gate(result), soft_wrap=True)
+    if manifest.gates.reason is Reason.ROLLED_BACK:
+        console.print(Text.assemble(("↩", "yellow"), " ", manifest.gates.message), soft_wrap=True)
     console.print()
     for line in _files(manifest, locate):
         console.print(line, soft_wrap=True, highlight=False)
@@ -85,9 +88,10 @@ def _gate(result: GateResult) -> Text:
 
 
 def _files(manifest: Manifest, locate: Locate) -> Iterator[Text]:
-    not_run = {target.name for target in manifest.targets if not target.executed}
+    notes = {t.name: f" ({t.message})" for t in manifest.targets if t.message}
+    notes |= {t.name: " (built here, not run here)" for t in manifest.targets if not t.executed}
     for artifact in manifest.artifacts:
-        note = " (built here, not run here)" if artifact.target in not_run else ""
+        note = notes.get(artifact.target, "")
         yield Text.assemble(
             (f"{artifact.target:10}", "bold"),
             locate(artifact.uri),

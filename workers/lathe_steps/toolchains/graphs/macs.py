@@ -33,24 +33,45 @@ _PRODUCTS = frozenset(
         "FusedGemm",
     }
 )
+_UNKNOWN = frozenset(
+    {
+        "DecoderMaskedMultiHeadAttention",
+        "DecoderMaskedSelfAttention",
+        "GroupQueryAttention",
+        "LinearAttention",
+        "LongformerAttention",
+        "MoE",
+        "PackedAttention",
+        "PackedMultiHeadAttention",
+        "PagedAttention",
+        "QMoE",
+        "SparseAttention",
+    }
+)
+"""Operators with products inside that are not counted here."""
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
-def count(artifact: Artifact, sample: Mapping[str, np.ndarray]) -> int:
+def count(artifact: Artifact, sample: Mapping[str, np.ndarray]) -> int | None:
     """Multiplications with an addition in convolutions, matrix products and recurrent layers.
 
     The shapes are those of a real call, so that operators of ONNX Runtime's own, which shape
-    inference does not know, count too. What happens in the bodies of loops and branches, and in
-    fused attention, does not count.
+    inference does not know, count too.
 
     Args:
         artifact: An ONNX artifact.
         sample: One call's inputs; the count is per sample.
 
+    Returns:
+        The count; None for a graph with products that cannot be counted: those in the bodies of
+        loops and branches, whose number of turns nobody knows, and in rare fused operators.
+
     Raises:
         lathe_steps.errors.Internal: When the model cannot be loaded or run.
     """
     model = files.read(artifact.main, weights=False)
+    if any(_uncountable(graph, within=graph is not model.graph) for graph in files.graphs(model)):
+        return None
     nodes = [node for node in model.graph.node if node.op_type in _COUNTED]
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     shapes |= {name: array.shape for name, array in sample.items()}
@@ -58,6 +79,16 @@ def count(artifact: Artifact, sample: Mapping[str, np.ndarray]) -> int:
     shapes |= _shapes(model, artifact, wanted - set(shapes), sample)
     samples = len(next(iter(sample.values())))
     return sum(_COUNTED[node.op_type](node, shapes) for node in nodes) // samples
+
+
+def _uncountable(graph: onnx.GraphProto, *, within: bool) -> bool:
+    """Whether a graph has products that cannot be counted; `within` another, none can."""
+    for node in graph.node:
+        if node.op_type in _UNKNOWN or (within and node.op_type in _COUNTED):
+            return True
+        if node.op_type == "Einsum" and "." in _equation(node):
+            return True
+    return False
 
 
 def _shapes(
@@ -110,6 +141,38 @@ def _recurrent(node: onnx.NodeProto, shapes: Shapes) -> int:
     return steps * sum(math.prod(shapes[name]) for name in node.input[1:3])
 
 
+def _attention(node: onnx.NodeProto, shapes: Shapes) -> int:
+    """The projections of queries, keys and values; then scores, and what they weigh."""
+    samples, positions, _ = shapes[node.input[0]]
+    weights = shapes[node.input[1]]
+    width = shapes[node.output[0]][-1]
+    scored = 2 * samples * positions * positions * width
+    return samples * positions * math.prod(weights) + scored
+
+
+def _many_heads(node: onnx.NodeProto, shapes: Shapes) -> int:
+    """Scores of each query for each key, and the values that they weigh."""
+    samples, queries, width = shapes[node.input[0]]
+    keys = shapes[node.input[1]][1]
+    return samples * queries * keys * (width + shapes[node.output[0]][-1])
+
+
+def _einsum(node: onnx.NodeProto, shapes: Shapes) -> int:
+    """One multiplication for each value of all indices together."""
+    terms = _equation(node).partition("->")[0].replace(" ", "").split(",")
+    sizes = {
+        index: size
+        for term, name in zip(terms, node.input, strict=True)
+        for index, size in zip(term, shapes[name], strict=True)
+    }
+    return math.prod(sizes.values()) if len(terms) > 1 else 0
+
+
+def _equation(node: onnx.NodeProto) -> str:
+    found = next(each.s for each in node.attribute if each.name == "equation")
+    return bytes(found).decode()
+
+
 def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     return next((each.i for each in node.attribute if each.name == name), default)
 
@@ -118,6 +181,10 @@ _COUNTED: Mapping[str, Callable[[onnx.NodeProto, Shapes], int]] = {
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
     **dict.fromkeys(_PRODUCTS, _product),
     **dict.fromkeys(_RECURRENT, _recurrent),
+    "Attention": _attention,
+    "QAttention": _attention,
+    "MultiHeadAttention": _many_heads,
+    "Einsum": _einsum,
     "ConvTranspose": _transposed,
     "MatMulNBits": _few_bits,
 }

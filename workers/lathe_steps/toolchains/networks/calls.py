@@ -14,7 +14,7 @@ from lathe_steps.reasons import Reason
 from lathe_steps.toolchains import trials
 
 Tensors = dict[str, torch.Tensor]
-_COMPLAINTS = (
+COMPLAINTS = (
     RuntimeError,
     TypeError,
     ValueError,
@@ -88,6 +88,11 @@ def arrays_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
+def single(inputs: Sequence[TensorSpec], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The same sizes of the dynamic axes, but for a batch of one sample."""
+    return {**sizes, **dict.fromkeys(trials.batch_axes(inputs), 1)}
+
+
 def workable_sizes(module: nn.Module, inputs: Sequence[TensorSpec]) -> dict[str, int]:
     """Find sizes of the dynamic axes with which the model runs.
 
@@ -100,7 +105,7 @@ def workable_sizes(module: nn.Module, inputs: Sequence[TensorSpec]) -> dict[str,
         try:
             with torch.no_grad():
                 outputs = call(module, random_inputs(inputs, sizes))
-        except _COMPLAINTS as error:
+        except COMPLAINTS as error:
             problem = problem or error
             continue
         if outputs:

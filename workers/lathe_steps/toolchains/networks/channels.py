@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,9 @@ _IMPORTANCE = {
     "L2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
     "BNScale": tp.importance.BNScaleImportance,
     "Random": tp.importance.RandomImportance,
+    "Taylor": lambda: tp.importance.GroupMagnitudeImportance(
+        p=1, group_reduction="sum", normalizer=None
+    ),
 }
 _FIXED = (tp.ops.OPTYPE.OUTPUT, tp.ops.OPTYPE.MHA)
 """What takes or gives a fixed number of channels."""
@@ -49,6 +52,11 @@ class ChannelGroup:
     repeats: int
     cuts: tuple[Cut, ...]
     across: bool
+
+    @property
+    def layers(self) -> frozenset[str]:
+        """Names of the layers that give these channels."""
+        return frozenset(cut.layer for cut in self.cuts if cut.side == "out")
 
     def channels(self, units: Sequence[int]) -> list[int]:
         """The channels of the layer that some units are."""
@@ -79,6 +87,7 @@ class Dependencies:
     def groups(self, importance: str, ignored: Sequence[nn.Module]) -> Iterator[ChannelGroup]:
         """Every group that may be pruned, with the importance of its units.
 
+        For Taylor, importances have to stand in for the weights, as `taylor.instead` does it.
         Groups that reach an output of the model, an ignored layer, a reshape that rearranges
         channels, or the heads of an attention are left out, and so are those whose importance is
         undefined.
@@ -135,6 +144,29 @@ class Dependencies:
             if self._side(dep) == "in" and dep.target.module in self._names
         }
 
+    @contextmanager
+    def silenced(self, cuts: Iterable[tuple[str, list[int]]]) -> Iterator[None]:
+        """Let nobody listen to some channels of some layers, as long as the context lasts.
+
+        The model then gives what it would give without them, unless a normalisation across
+        channels hears them.
+        """
+        held: list[tuple[torch.Tensor, torch.Tensor]] = []
+        with torch.no_grad():
+            for root, channels in cuts:
+                for name, taken in self.taken_inputs(root, channels).items():
+                    layer: Any = self._module.get_submodule(name)
+                    axis = 0 if isinstance(layer, _TRANSPOSED) else 1
+                    size = layer.weight.shape[axis]
+                    held.append((layer.weight, layer.weight.clone()))
+                    places = torch.tensor(sorted({i % size for i in taken}))
+                    layer.weight.index_fill_(axis, places, 0)
+            try:
+                yield
+            finally:
+                for weight, was in reversed(held):
+                    weight.copy_(was)
+
     def remove(self, root: str, channels: list[int]) -> None:
         """Remove channels of a layer, and whatever depends on them."""
         layer = self._module.get_submodule(root)
@@ -186,3 +218,8 @@ def _size(graph: Any, module: Any, side: Side) -> int:  # noqa: ANN401
 def multiple(round_to: int, repeats: int) -> int:
     """Units to keep a multiple of, so that channels are kept in multiples of `round_to`."""
     return round_to // math.gcd(round_to, repeats)
+
+
+def least(scores: Sequence[float], count: int) -> list[int]:
+    """The units of least importance."""
+    return sorted(range(len(scores)), key=lambda unit: scores[unit])[:count]

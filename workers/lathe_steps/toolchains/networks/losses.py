@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from lathe_steps.base import Batch
-from lathe_steps.errors import BadInput
+from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.networks import calls, samples
 from lathe_steps.toolchains.training import LossKind
@@ -49,6 +49,8 @@ def labelled(kind: LossKind = "Auto", smoothing: float = 0.0) -> Loss:
 
     def loss(scores: torch.Tensor, _: calls.Tensors, batch: Batch) -> torch.Tensor:
         if _meets_numbers(kind, batch, scores):
+            if smoothing:
+                raise InvalidSpec("labelSmoothing is for labels that are classes: remove it")
             return functional.mse_loss(scores, samples.numbers_of(batch, scores))
         classes = samples.classes_of(batch, scores).flatten()
         rows = scores.reshape(-1, scores.shape[-1])
@@ -104,8 +106,8 @@ def taught(
 
     def loss(scores: torch.Tensor, inputs: calls.Tensors, batch: Batch) -> torch.Tensor:
         total = scores.new_zeros(())
-        wanted = teacher(inputs)
-        if alpha > 0:
+        if alpha > 0 or features is not None:
+            wanted = teacher(inputs)
             total = total + alpha * soft(scores, wanted, batch)
         if alpha < 1:
             total = total + (1 - alpha) * hard(scores, inputs, batch)

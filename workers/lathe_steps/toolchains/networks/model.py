@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lathe_steps.base import Artifact, Format, TensorSpec
-from lathe_steps.errors import Internal
+from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains.networks import architectures
 from lathe_steps.toolchains.networks.constraints import Constraints
@@ -54,26 +54,14 @@ class Network:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def fresh(
-    ref: str,
-    args: Mapping[str, Any],
-    inputs: tuple[TensorSpec, ...],
-    *,
-    field: str = "model.architecture",
-) -> Network:
+def fresh(ref: str, args: Mapping[str, Any], inputs: tuple[TensorSpec, ...]) -> Network:
     """Build a network with fresh weights.
-
-    Args:
-        ref: A name in the registry.
-        args: The architecture's arguments.
-        inputs: What it takes.
-        field: Where the resource says so, for messages.
 
     Raises:
         BadInput: UnknownArchitecture.
         InvalidSpec: When the architecture does not take these arguments.
     """
-    module = architectures.build(ref, args, field=field)
+    module = architectures.build(ref, args)
     return Network(module, ref, dict(args), inputs, blueprint(module))
 
 
@@ -116,7 +104,12 @@ def save(
         out: An existing directory.
         facts: What the step found out; the count of weights is added.
         evidence: What figures of the report are drawn from.
+
+    Raises:
+        InvalidSpec: When weights are gone that a step before wanted kept as they are.
+        Internal: UnsupportedModel, when the network holds a module that cannot be stored.
     """
+    _check_constraints(network)
     edits = difference(network.origin, network.module)
     document = {
         "ref": network.ref,
@@ -129,6 +122,16 @@ def save(
     save_file(separate(network.module.state_dict()), out / WEIGHTS)
     known = {"params": network.parameters, **(facts or {})}
     return Artifact(Format.TORCH, out, (WEIGHTS, ARCHITECTURE), known, tuple(evidence))
+
+
+def _check_constraints(network: Network) -> None:
+    held = {name for name, _ in network.module.named_parameters(remove_duplicate=False)}
+    kept = network.constraints
+    if gone := sorted({*kept.zeros, *kept.shared} - held):
+        raise InvalidSpec(
+            f"{gone[0]}: a step before made it sparse or clustered, and this one takes it away; "
+            "put this step before that one"
+        )
 
 
 def separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -4,12 +4,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from lathe_steps.errors import BadInput, InvalidSpec
-from lathe_steps.toolchains.networks import calls, model
+from lathe_steps.toolchains.networks import architectures, calls, structure
 from lathe_steps.toolchains.networks.model import Network
 
 _FIELD = "distill.student.architecture"
+
+
+def build(ref: str, args: Mapping[str, Any]) -> nn.Module:
+    """Build an architecture with the weights that it starts from, in evaluation mode.
+
+    Raises:
+        InvalidSpec: When there is no such architecture, or it does not take these arguments.
+    """
+    try:
+        return architectures.build(ref, args, field=_FIELD)
+    except BadInput as error:  # a name that is not in the registry
+        raise InvalidSpec(error.message, reason=error.reason) from error
 
 
 def fresh(ref: str, args: Mapping[str, Any], teacher: Network, *, seed: int) -> Network:
@@ -21,10 +34,8 @@ def fresh(ref: str, args: Mapping[str, Any], teacher: Network, *, seed: int) -> 
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        try:
-            network = model.fresh(ref, args, teacher.inputs, field=_FIELD)
-        except BadInput as error:  # a name that is not in the registry
-            raise InvalidSpec(error.message, reason=error.reason) from error
+        module = build(ref, args)
+    network = Network(module, ref, dict(args), teacher.inputs, structure.blueprint(module))
     try:
         sizes = calls.workable_sizes(network.module, teacher.inputs)
         inputs = calls.random_inputs(teacher.inputs, sizes)

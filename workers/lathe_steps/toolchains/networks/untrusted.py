@@ -143,10 +143,17 @@ def _unwrapped(tensors: Tensors) -> Tensors:
 
 
 def _check_match(file: str, tensors: Tensors, module: nn.Module) -> None:
-    """Refuse tensors that are not exactly those of the architecture."""
+    """Refuse tensors that are not exactly those of the architecture.
+
+    Of weights that are tied to one another, one is enough: that is how transformers stores them.
+    """
     wanted = module.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
-    missing = sorted(wanted.keys() - tensors.keys() - counters)
+    given = {tensor.data_ptr() for name, tensor in wanted.items() if name in tensors}
+    tied = {
+        name for name, tensor in wanted.items() if tensor.numel() and tensor.data_ptr() in given
+    }
+    missing = sorted(wanted.keys() - tensors.keys() - counters - tied)
     unknown = sorted(tensors.keys() - wanted.keys())
     other = [
         f"{name} is {_spelled(tensors[name])} instead of {_spelled(wanted[name])}"

@@ -1,0 +1,1 @@
+"""Figures of the compression steps, beside rivals, on the same work."""

@@ -1,0 +1,1 @@
+"""The work: data, models and their files, apart from any tool that makes models smaller."""
