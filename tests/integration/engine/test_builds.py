@@ -72,6 +72,16 @@ def test_a_quantised_network(bench: Bench) -> None:
     assert built(bench, graph).size > 10_000
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_weights_of_few_bits_make_a_smaller_engine(bench: Bench, bits: int) -> None:
+    graph = Export().apply(bench.network("lathe.mlp", hidden=(1024, 1024)), bench.context())
+    step = Quantize.model_validate({"mode": "WeightOnly", "bits": bits})
+
+    small = step.apply(graph, bench.context())
+
+    assert built(bench, small).size < 0.8 * built(bench, graph).size
+
+
 def test_bfloat16(bench: Bench) -> None:
     graph = ConvertPrecision(dtype="BF16").apply(pruned(bench), bench.context())
 

@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from lathe_steps.base import Artifact, Format, Runtime, TensorSpec
+from lathe_steps.convert_precision import ConvertPrecision
 from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.quantize import Quantize
 from lathe_steps.reasons import Reason
@@ -193,6 +194,13 @@ def test_quantising_twice_is_refused(bench: Bench) -> None:
 
     with pytest.raises(InvalidSpec):
         quantised(bench, once)
+
+
+def test_a_graph_in_16_bits_is_refused(bench: Bench) -> None:
+    narrow = ConvertPrecision().apply(bench.graph(), bench.context())
+
+    with pytest.raises(InvalidSpec):
+        quantised(bench, narrow)
 
 
 def test_convolutions_alone_are_not_quantised_while_running(bench: Bench) -> None:

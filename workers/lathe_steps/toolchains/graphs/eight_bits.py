@@ -97,6 +97,8 @@ class _Quantisation:
         self._evidence: list[Evidence] = []
         blocks = isinstance(work.form, Blocks) and work.form.spelling == "QDQ"
         opset = few_bits.BLOCKED_PAIRS if blocks else _OPSET
+        given = files.read(artifact.main, weights=False)
+        preparing.refuse_narrow(given, "quantize")
         self._graph = preparing.prepare(artifact, folder, opset=opset)
         preparing.respell(self._graph)
         self._bare = files.read(self._graph, weights=False)

@@ -118,7 +118,7 @@ def _as_product(layer: Layer, matrix: np.ndarray, blocks: Blocks) -> Made:
     name = layer.weight
     tensors = [
         numpy_helper.from_array(_packed(by_column, blocks.bits), f"{name}/whole"),
-        numpy_helper.from_array(np.ascontiguousarray(scale.T).ravel(), f"{name}/step"),
+        numpy_helper.from_array(scale.T.astype(matrix.dtype).ravel(), f"{name}/step"),
     ]
     zeros = ""
     if not blocks.symmetric:
@@ -161,7 +161,7 @@ def _as_pair(layer: Layer, matrix: np.ndarray, blocks: Blocks) -> Made:
         stored, scale, zero = stored.T, scale.T, zero.T
     name = layer.weight
     inputs = [f"{name}/whole", f"{name}/step"]
-    arrays = [stored, scale]
+    arrays = [stored, scale.astype(matrix.dtype)]
     if not blocks.symmetric:
         inputs.append(f"{name}/zero")
         arrays.append(zero.astype(element))

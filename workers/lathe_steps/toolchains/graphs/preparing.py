@@ -87,6 +87,20 @@ def refuse_quantised(model: onnx.ModelProto, step: str) -> None:
             )
 
 
+def refuse_narrow(model: onnx.ModelProto, step: str) -> None:
+    """Refuse a graph with weights in 16 bits, which CPUs compute in 32 after a cast.
+
+    Raises:
+        InvalidSpec: With the name of such a weight.
+    """
+    for tensor in model.graph.initializer:
+        if tensor.data_type in {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}:
+            raise InvalidSpec(
+                f"{step}: the model is in 16 bits already ({tensor.name}); leave convertPrecision "
+                "out, or start from the model in 32 bits"
+            )
+
+
 def matching(model: onnx.ModelProto, patterns: tuple[str, ...], field: str) -> list[str]:
     """Names of the nodes that match any of the patterns, in the graph's order.
 
