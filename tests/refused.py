@@ -58,7 +58,6 @@ REFUSED: dict[str, ResourceBuilder] = {
     "pruning to two targets at once": a_resource().steps(
         {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
     ),
-<<<<<<< HEAD
     "early stop on what is trained on": a_resource().steps(
         {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
     ),
@@ -84,7 +83,6 @@ REFUSED: dict[str, ResourceBuilder] = {
         {"factorize": {"target": {"rank": 8}, "modules": []}}
     ),
     "a head that there is not": a_resource().steps({"replaceHead": {"with": "MaxPool"}}),
-=======
     "sparsity without a share or a pattern": a_resource().steps({"sparsify": {}}),
     "nothing but zeros": a_resource().steps({"sparsify": {"sparsity": 1}}),
     "a group of which more is left than there is": a_resource().steps(
@@ -96,7 +94,6 @@ REFUSED: dict[str, ResourceBuilder] = {
     "one value for all weights": a_resource().steps({"cluster": {"clusters": 1}}),
     "more values than an index of a byte has": a_resource().steps({"cluster": {"clusters": 257}}),
     "a codec that there is not": a_resource().steps({"pack": {"codec": "Brotli"}}),
->>>>>>> packing
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}
     ),
