@@ -40,6 +40,7 @@ SIMPLIFY: Document = {"simplify": {}}
 QUANTIZE: Document = {"quantize": {"mode": "Static", "calibration": {"dataset": "calib"}}}
 DYNAMIC: Document = {"quantize": {"mode": "Dynamic"}}
 FP16: Document = {"convertPrecision": {}}
+PACK: Document = {"pack": {}}
 
 
 def target(name: str, runtime: str = "ONNXRuntime", *steps: Document, **rest: Any) -> Document:

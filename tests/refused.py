@@ -16,6 +16,10 @@ def _worker(**fields: object) -> ResourceBuilder:
     return a_resource().with_(worker=fields)
 
 
+def _pruned(**parameters: object) -> ResourceBuilder:
+    return a_resource().steps({"prune": {"target": {"params": 0.5}, **parameters}})
+
+
 def _gate(**gate: object) -> ResourceBuilder:
     return a_resource().with_(evaluation={"dataset": "val", "gates": [gate]})
 
@@ -54,6 +58,17 @@ REFUSED: dict[str, ResourceBuilder] = {
     "pruning to two targets at once": a_resource().steps(
         {"prune": {"target": {"params": 0.5, "flops": 0.5}}}
     ),
+    "sparsity without a share or a pattern": a_resource().steps({"sparsify": {}}),
+    "nothing but zeros": a_resource().steps({"sparsify": {"sparsity": 1}}),
+    "a group of which more is left than there is": a_resource().steps(
+        {"sparsify": {"pattern": {"n": 4, "m": 4}}}
+    ),
+    "several passes at once": a_resource().steps(
+        {"sparsify": {"sparsity": 0.5, "schedule": "OneShot", "passes": 2}}
+    ),
+    "one value for all weights": a_resource().steps({"cluster": {"clusters": 1}}),
+    "more values than an index of a byte has": a_resource().steps({"cluster": {"clusters": 257}}),
+    "a codec that there is not": a_resource().steps({"pack": {"codec": "Brotli"}}),
     "early stop on what is trained on": a_resource().steps(
         {"finetune": {"dataset": "train", "earlyStop": {"dataset": "train"}}}
     ),
@@ -62,6 +77,26 @@ REFUSED: dict[str, ResourceBuilder] = {
     ),
     "batches that grow to no more than the default": a_resource().steps(
         {"finetune": {"dataset": "train", "batchGrowth": {"max": 64}}}
+    ),
+    "importance for the loss without samples": _pruned(importance="Taylor"),
+    "blocks without samples": _pruned(granularity="Block"),
+    "samples for norms of weights": _pruned(data={"dataset": "train"}),
+    "an importance for blocks": _pruned(
+        granularity="Block", importance="L1", data={"dataset": "train"}
+    ),
+    "heads that compete within a layer": _pruned(granularity="Head", scope="Local"),
+    "normalisations of heads": _pruned(granularity="Head", importance="BNScale"),
+    "a drop of more than everything": _pruned(accuracy={"dataset": "val", "maxDrop": 2}),
+    "factorising to two targets at once": a_resource().steps(
+        {"factorize": {"target": {"rank": 8, "energy": 0.9}}}
+    ),
+    "factorising no kind of layer": a_resource().steps(
+        {"factorize": {"target": {"rank": 8}, "modules": []}}
+    ),
+    "a head that there is not": a_resource().steps({"replaceHead": {"with": "MaxPool"}}),
+    "a look at values that all fit": a_resource().steps(
+        {"export": {}},
+        {"convertPrecision": {"dtype": "BF16", "calibration": {"dataset": "calib"}}},
     ),
     "static quantisation without calibration": a_resource().steps(
         {"export": {}}, {"quantize": {"mode": "Static"}}

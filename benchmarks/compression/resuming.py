@@ -41,12 +41,14 @@ class Attempt:
         return self.seconds - max(self.marks, default=0.0) if self.killed else 0.0
 
 
-def measured(task: Path, out: Path, chain: str, values: Sequence[str]) -> dict[str, Any]:
-    """An undisturbed run, then one that is killed thrice; and whether both give the same bytes."""
+def measured(
+    task: Path, out: Path, chain: str, values: Sequence[str], shares: Sequence[float] = SHARES
+) -> dict[str, Any]:
+    """An undisturbed run, then one that is killed again and again; whether the bytes are equal."""
     whole = _attempt(_prepared(task, out / "whole", chain, values), out / "whole", None)
     resource = _prepared(task, out / "killed", chain, values)
     attempts: list[Attempt] = []
-    for share, before in zip(SHARES, (0.0, *SHARES), strict=False):
+    for share, before in zip(shares, (0.0, *shares), strict=False):
         attempts.append(_attempt(resource, out / "killed", (share - before) * whole.seconds))
         if not attempts[-1].killed:
             break

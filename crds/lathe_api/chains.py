@@ -1,7 +1,7 @@
 """The steps of a spec as chains, one for each target, and what is found in them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lathe_api.plan import DEFAULT_TARGET
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec, Target
@@ -33,7 +33,7 @@ class Place:
     """A step and where it stands."""
 
     path: str
-    entry: StepEntry
+    entry: StepEntry = field(hash=False)  # it may hold arguments, which have no hash
     own: bool
     """Whether it is one of a target's own steps, before which an export is added."""
 

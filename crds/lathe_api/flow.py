@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from lathe_api.chains import Check, Finding, Place, chains, once
-from lathe_api.order import last_in_torch, steps_in_order
+from lathe_api.order import (
+    heads_are_trained,
+    last_in_torch,
+    maps_are_fresh,
+    packing_pays,
+    steps_in_order,
+    students_come_first,
+)
 from lathe_api.plan import DEFAULT_TARGET, input_format
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_steps.base import Format
@@ -82,10 +89,43 @@ def evaluation_is_apart(spec: ModelOptimizationSpec) -> Iterator[Finding]:
     measured = objects.get(spec.evaluation.dataset)
     for place in dict.fromkeys(p for _, chain in chains(spec) for p in chain):
         for name in place.entry.step.dataset_names():
-            if measured is not None and objects.get(name) == measured:
+            used = objects.get(name)
+            if measured is not None and used is not None and _overlap(measured, used):
                 yield Finding(
                     place.spelled,
                     f"uses the evaluation's samples ({measured}): keep a data set apart for it",
+                )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two objects or prefixes are the same, or one lies in the other."""
+    within = any(a.endswith("/") and b.startswith(a) for a, b in ((one, other), (other, one)))
+    return one == other or within
+
+
+def targets_load_what_they_get(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """An engine is built from a graph, and what ONNX Runtime has fused is for it alone."""
+    for target, chain in chains(spec):
+        if target.runtime == "ONNXRuntime":
+            continue
+        for place in chain:
+            if place.entry.kind in {"pack", "optimize"}:
+                yield Finding(
+                    place.spelled,
+                    f"gives what {target.runtime} cannot load: keep it in the steps of targets "
+                    "that run on ONNX Runtime",
+                )
+
+
+def layouts_name_their_cpu(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A graph that is laid out for one CPU is for no other."""
+    for target, chain in chains(spec):
+        for place in chain:
+            optimize = place.entry.optimize
+            if optimize is not None and optimize.level == "All" and target.cpu is None:
+                yield Finding(
+                    place.spelled,
+                    f"level All lays out for one CPU: say which in cpu of the target {target.name}",
                 )
 
 
@@ -129,6 +169,12 @@ CHECKS: tuple[Check, ...] = (
     formats_chain,  # no step gets what it cannot read
     steps_in_order,  # rounding twice is not rounding better; what is folded cannot be trained
     last_in_torch,  # learned ranges are for the export
+    maps_are_fresh,  # a map of another model misleads
+    heads_are_trained,  # chance is no classifier
+    students_come_first,  # nobody trains for hours what is thrown away
+    packing_pays,  # an archive is made to be small
+    targets_load_what_they_get,  # what nobody can load is no result
+    layouts_name_their_cpu,  # a file that runs on some nodes only
     common_quantisation_fits_all,  # 8-bit forms differ by runtime
     datasets_are_declared,  # every sample comes from somewhere
     labels_are_declared,  # accuracy and cross entropy need labels

@@ -26,6 +26,7 @@ class Order:
 STRUCTURE = frozenset({"prune", "factorize", "replaceHead"})
 VALUES = frozenset({"sparsify", "cluster"})
 TRAINING = frozenset({"distill", "finetune"})
+GRAPHS = frozenset({"quantize", "convertPrecision", "simplify"})
 
 ORDERS = (
     Order(STRUCTURE, VALUES, "it changes the layers whose weights that step chose: move it before"),
@@ -40,10 +41,11 @@ ORDERS = (
         frozenset({"fuse"}),
         "fold after the last training step",
     ),
+    Order(GRAPHS, frozenset({"quantize"}), "remove it or move it before"),
     Order(
-        frozenset({"quantize", "convertPrecision", "simplify"}),
-        frozenset({"quantize"}),
-        "remove it or move it before",
+        GRAPHS | {"optimize"},
+        frozenset({"optimize"}),
+        "it reads ONNX's own operators, and that step fuses them: move it before",
     ),
 )
 
@@ -59,6 +61,66 @@ def _out_of_order(chain: list[Place]) -> Iterator[Finding]:
             before = [p for p in chain[:i] if p.entry.kind in order.after]
             if place.entry.kind in order.kinds and before:
                 yield Finding(place.spelled, f"comes after {before[0].spelled}: {order.why}")
+
+
+def maps_are_fresh(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Pruning by sensitivity follows the map of the model that it prunes."""
+    yield from once(f for _, chain in chains(spec) for f in _without_map(chain))
+
+
+def _without_map(chain: list[Place]) -> Iterator[Finding]:
+    for before, place in zip([None, *chain], chain, strict=False):
+        prune = place.entry.prune
+        wants = prune is not None and prune.scope == "Sensitivity"
+        if wants and (before is None or before.entry.kind != "sensitivity"):
+            yield Finding(
+                place.spelled, "scope Sensitivity needs a map: put a sensitivity step right before"
+            )
+
+
+def heads_are_trained(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A head that was replaced knows nothing before it is trained."""
+    yield from once(f for _, chain in chains(spec) for f in _untrained(chain))
+
+
+def _untrained(chain: list[Place]) -> Iterator[Finding]:
+    for i, place in enumerate(chain):
+        trained = any(later.entry.step.trains for later in chain[i + 1 :])
+        if place.entry.kind == "replaceHead" and not trained:
+            yield Finding(place.spelled, "leaves an untrained layer: put distill or finetune after")
+
+
+def students_come_first(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """A student of another architecture takes nothing from the model that it replaces."""
+    yield from once(f for _, chain in chains(spec) for f in _lost(chain))
+
+
+def _lost(chain: list[Place]) -> Iterator[Finding]:
+    for i, place in enumerate(chain):
+        distill = place.entry.distill
+        lost = [before for before in chain[:i] if before.entry.kind != "sensitivity"]
+        if distill is not None and distill.student is not None and lost:
+            yield Finding(
+                place.spelled,
+                f"puts its student in the place of what {lost[-1].spelled} makes: leave out the "
+                "one or the other",
+            )
+
+
+def packing_pays(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Huffman's code is short where few values are frequent."""
+    yield from once(f for _, chain in chains(spec) for f in _packed_in_vain(chain))
+
+
+def _packed_in_vain(chain: list[Place]) -> Iterator[Finding]:
+    for i, place in enumerate(chain):
+        pays = any(before.entry.kind in {*VALUES, "quantize"} for before in chain[:i])
+        if place.entry.pack is not None and place.entry.pack.codec == "Huffman" and not pays:
+            yield Finding(
+                place.spelled,
+                "codec Huffman gains nothing on weights that all differ: put sparsify, cluster or "
+                "quantize before, or use codec Zstd",
+            )
 
 
 def last_in_torch(spec: ModelOptimizationSpec) -> Iterator[Finding]:

@@ -1,22 +1,9 @@
 """Optimising an ONNX graph ahead of time with ONNX Runtime."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from lathe_steps.base import Artifact, Context, Format, Parameters, Rule, Runtime, Step
+from lathe_steps.base import Artifact, Context, Format, Runtime, Step
 from lathe_steps.errors import InvalidSpec
-
-Feature = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9_]+$")]
-
-
-class PinnedCPU(Parameters):
-    """The CPU that a graph is laid out for."""
-
-    isa: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=32)]
-    """Its instruction sets as Linux spells them, as far as kernels choose by them: avx2, avx512f,
-    avx512_vnni and so on. They must be those of the machine that the worker runs on; when they are
-    not, the message lists that machine's."""
 
 
 class Optimize(Step):
@@ -29,23 +16,14 @@ class Optimize(Step):
     reads: ClassVar = Format.ONNX
     writes: ClassVar = Format.ONNX
     lowers: ClassVar = True
-    rules: ClassVar = (
-        Rule(
-            "(self.level == 'All') == has(self.cpu)",
-            "level All needs cpu, and no other level takes it",
-            lambda it: (it.level == "All") == (it.cpu is not None),
-        ),
-    )
 
     level: Literal["Basic", "Extended", "All"] = "Extended"
     """Basic folds constants and removes what is not needed, and leaves ONNX's own operators;
     Extended also fuses into ONNX Runtime's; All also lays weights out for one kind of CPU, so
-    that the file is for no other."""
-    cpu: PinnedCPU | None = None
-    """The CPU that the model will run on; for level All."""
+    that the file is for no other: the target has to name it in its cpu."""
 
     def require(self, runtimes: tuple[Runtime, ...]) -> None:
-        """Look whether all runtimes are ONNX Runtime, and the pinned CPU is this machine's."""
+        """Look whether all runtimes are ONNX Runtime, and for level All, on a CPU as this one."""
         from lathe_steps.toolchains.isa import instruction_sets
 
         others = sorted({runtime.name for runtime in runtimes} - {"ONNXRuntime"})
@@ -54,11 +32,14 @@ class Optimize(Step):
                 f"optimize: only ONNX Runtime loads the result, and not {', '.join(others)}; move "
                 "it into targets[].steps"
             )
-        if self.cpu is not None and set(self.cpu.isa) != (here := instruction_sets()):
+        if self.level != "All":
+            return
+        here = instruction_sets()
+        if any(not runtime.pinned or runtime.isa != here for runtime in runtimes):
             raise InvalidSpec(
-                "optimize.cpu.isa: the worker runs on another CPU, and level All lays out for its "
-                f"own, which has: {', '.join(sorted(here)) or 'none that matter'}; run on a node "
-                "of the pinned kind, or use level Extended"
+                "optimize.level: All lays out for the CPU that the worker runs on, which has "
+                f"{', '.join(sorted(here)) or 'no features that matter'}; name exactly these in "
+                "the target's cpu.isa, or use level Extended"
             )
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:

@@ -191,7 +191,7 @@ class Prune(Step):
     def _drops(self, artifact: Artifact) -> dict[str, float]:
         from lathe_steps.toolchains import sensitivity_map
 
-        found = sensitivity_map.read(artifact)
+        found = sensitivity_map.read(artifact.path)
         if found is None:
             raise InvalidSpec(
                 "prune.scope: Sensitivity needs a sensitivity step directly before this one"

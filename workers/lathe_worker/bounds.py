@@ -59,13 +59,15 @@ def decide(gate: Gate, metric: MetricStatus, timing: Timing | None) -> Decision:
     """
     reading, limit = _read(gate, metric)
     said = _said(gate, metric)
+    spoilt = metric.name in BY_CLOCK and timing is not None and timing.busy
+    single = timing is not None and timing.threads == 1
+    if spoilt and single:
+        reading, said = _by_cpu(gate, metric, said)
     if gate.confidence == "UpperBound":
         reading = replace(reading, value=reading.high, low=reading.high)
         said = f"{said} at the worse end of the interval"
-    elif metric.name in BY_CLOCK and timing is not None and timing.busy:
-        if timing.threads > 1:
-            return _on_a_busy_machine(reading, limit, said, _failure(metric))
-        reading, said = _by_cpu(gate, metric, said)
+    elif spoilt and not single:
+        return _on_a_busy_machine(reading, limit, said, _failure(metric))
     if reading.beyond(limit, reading.value):
         return _failure(metric), said
     return _unless_luck(gate, metric, reading, limit, said)
@@ -146,8 +148,9 @@ def _by_cpu(gate: Gate, metric: MetricStatus, said: str) -> tuple[Reading, str]:
     """The same figure by CPU time."""
     if metric.cpu_ratio is None or metric.cpu_output is None:
         return _read(gate, metric)[0], said
-    update = {"ratio": metric.cpu_ratio, "output": metric.cpu_output, "low": None, "high": None}
-    by_cpu = metric.model_copy(update=update)
+    by_cpu = metric.model_copy(update={"ratio": metric.cpu_ratio, "output": metric.cpu_output})
+    if metric.ratio != metric.cpu_ratio:
+        by_cpu = by_cpu.model_copy(update={"low": None, "high": None})  # they are the clock's
     said = f"{_said(gate, by_cpu)} (by CPU time, since the machine is busy)"
     return _read(gate, by_cpu)[0], said
 

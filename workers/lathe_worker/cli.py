@@ -1,4 +1,4 @@
-"""The command line: `lathe plan FILE` and `lathe run FILE`."""
+"""The command line: `lathe plan FILE`, `lathe run FILE` and `lathe unpack ARCHIVE`."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan, plan_of
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import Failure
+from lathe_steps.errors import Stopped
 from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.resource_file import Refused, read
 
@@ -38,6 +39,9 @@ examples:
 
   AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… lathe run resnet.yaml --output json
       run it with the S3 service of spec.storage, and print the outcome for a program
+
+  lathe unpack out/model.lathe --to out/model
+      write the model that was packed, byte for byte
 
 exit codes:
   0 done, 10 a gate failed, 20 invalid resource, 30 bad model or data,
@@ -104,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         "--verbose", action="store_true", help="tell more on standard error, for bug reports"
     )
     run.set_defaults(command=_run)
+    unpack = commands.add_parser("unpack", help="write the files that a step pack has packed")
+    unpack.add_argument("archive", type=Path, metavar="ARCHIVE", help="model.lathe of a target")
+    unpack.add_argument(
+        "--to", type=Path, metavar="DIR", help="where to (default: the folder of ARCHIVE)"
+    )
+    unpack.set_defaults(command=_unpack)
     return parser
 
 
@@ -170,6 +180,20 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     with live.reporter(_console(sys.stderr)) as reporter:
         ended = run.go(reporter)
     return _tell(arguments, run, ended)
+
+
+def _unpack(arguments: argparse.Namespace, _environment: Mapping[str, str]) -> int:
+    """Write the files of an archive, and name them."""
+    from lathe_worker.unpacking import unpack
+
+    archive: Path = arguments.archive
+    try:
+        for file in unpack(archive, arguments.to or archive.parent):
+            print(file)
+    except Stopped as stopped:
+        _complain(stopped.message)
+        return stopped.exit_code
+    return ExitCode.OK
 
 
 def _tell(arguments: argparse.Namespace, run: "LocalRun", ended: "Ended") -> int:

@@ -11,7 +11,7 @@ from typing import Literal
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan, PlannedTarget
 from lathe_api.v1alpha1.status import StepStatus, TargetStatus
-from lathe_steps.base import Artifact
+from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
 from lathe_worker.bench import Bench, Require, Wanted
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 NOT_EXECUTED = "built here but not run here: quality is that of the graph it was built from"
 OTHER_CPU = "made for another CPU than this one: its latency was not measured"
+PACKED = "packed: lathe unpack gives back the model that was measured, to be run"
 
 OpenBench = Callable[[WorkerSettings, Path], Bench]
 
@@ -219,8 +220,10 @@ def is_rejected(plan: Plan, verdict: Verdict) -> bool:
     return not warns and not verdict.passed
 
 
-def _about(target: PlannedTarget, end: End, stop: Stop | None) -> str:
+def _about(target: PlannedTarget, end: End, final: Artifact, stop: Stop | None) -> str:
     back = f"rolled back to what {stop.step} made" if stop else ""
+    if final.format is Format.ARCHIVE:
+        return PACKED
     if end.executed:
         return back
     about = OTHER_CPU if target.engine is None else NOT_EXECUTED
@@ -236,7 +239,7 @@ def target_of(
         name=target.name,
         state="Succeeded",
         executed=end.executed,
-        message=_about(target, end, stop),
+        message=_about(target, end, final, stop),
         gpu_product=target.gpu.product if target.gpu else None,
         compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),

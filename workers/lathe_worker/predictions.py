@@ -75,9 +75,10 @@ class Model:
         if samples < size:
             given = {name: np.resize(each, (size, *each.shape[1:])) for name, each in given.items()}
         found = self._session.run(given)[self.output]
-        if found.ndim == 0 or len(found) != size:
+        shape = getattr(found, "shape", "of a list")  # ONNX has outputs that are no tensors
+        if shape[:1] != (size,):
             raise BadInput(
-                f"output {self.output} has the shape {found.shape} for {size} samples, but its "
+                f"output {self.output} has the shape {shape} for {size} samples, but its "
                 "first axis has to be the sample: name another output in spec.evaluation.output",
                 reason=Reason.SHAPE_MISMATCH,
             )

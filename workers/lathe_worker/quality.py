@@ -105,16 +105,22 @@ def _hits(answer: Answer, metric: Metric, within: int) -> np.ndarray:
 
     A score as large as the label's counts for the label only if it comes later, as for argmax.
     """
-    labels, scores = _class_labels(answer, metric), _scores(answer)
+    labels = _class_labels(answer, metric)
     counted = labels >= 0
-    places = np.where(counted, labels, 0)[..., None]
-    own = np.take_along_axis(scores, places, axis=-1)
-    ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[-1]) < places))
-    hit = (ahead.sum(axis=-1) < within) & ~np.isnan(scores).any(axis=-1) & counted
+    hit = (classes_of(answer) == labels) if within == 1 else _among(_scores(answer), labels, within)
+    hit &= counted
     rows = len(labels)
     found: np.ndarray = np.stack(
         [hit.reshape(rows, -1).sum(axis=1), counted.reshape(rows, -1).sum(axis=1)], axis=1
     ).astype(np.float64)
+    return found
+
+
+def _among(scores: np.ndarray, labels: np.ndarray, within: int) -> np.ndarray:
+    places = np.maximum(labels, 0)[..., None]
+    own = np.take_along_axis(scores, places, axis=-1)
+    ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[-1]) < places))
+    found: np.ndarray = (ahead.sum(axis=-1) < within) & ~np.isnan(scores).any(axis=-1)
     return found
 
 

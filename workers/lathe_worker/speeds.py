@@ -39,6 +39,11 @@ class Timed:
     times: Mapping[str, Times]
     timing: Timing
 
+    def judged(self, times: Times) -> Sequence[float]:
+        """What says how long calls take: CPU time of single threads on a busy machine."""
+        by_cpu = self.timing.busy and self.timing.threads == 1
+        return times.cpu if by_cpu else times.wall
+
 
 def timed(
     models: Mapping[str, Artifact],
@@ -88,45 +93,50 @@ def times_of(
     for name in names:
         before, after = timed.times[BASELINE], timed.times[name]
         for metric in Metric:
-            if metric in wanted & TIMES:
-                yield _time(metric, name, before, after)
+            if metric in wanted & LATENCIES:
+                yield _latency(metric, name, timed.judged(before), timed.judged(after)).model_copy(
+                    update=_by_cpu(metric, before, after)
+                )
+            elif metric in wanted & TIMES:
+                yield _latency(metric, name, before.cpu, after.cpu)
 
 
-def _time(metric: Metric, target: str, before: Times, after: Times) -> MetricStatus:
-    if metric not in LATENCIES:
-        found = intervals.ratio_of_medians(_positive(after.cpu), _positive(before.cpu))
-        return _beside(metric, target, _middle(before.cpu), _middle(after.cpu), found, after)
-    share = QUANTILES[metric]
-    was, now = (float(np.quantile(times.wall, share)) for times in (before, after))
-    if metric is Metric.LATENCY_P50:
-        found = intervals.ratio_of_medians(_positive(after.wall), _positive(before.wall))
+def _latency(
+    metric: Metric, target: str, before: Sequence[float], after: Sequence[float]
+) -> MetricStatus:
+    share = QUANTILES.get(metric, 0.5)
+    if metric in LEAST_CALLS:
+        found = intervals.ratio_of_quantiles(_positive(after), _positive(before), share)
     else:
-        found = intervals.ratio_of_quantiles(_positive(after.wall), _positive(before.wall), share)
-    cpu_was, cpu_now = (
-        max(float(np.quantile(times.cpu, share)), _LEAST_MS) for times in (before, after)
-    )
-    by_cpu = {"cpu_output": rounded(cpu_now), "cpu_ratio": rounded(cpu_now / cpu_was)}
-    return _beside(metric, target, was, now, found, after).model_copy(update=by_cpu)
+        found = intervals.ratio_of_medians(_positive(after), _positive(before))
+    was, now = (_at(times, share) for times in (before, after))
+    return _beside(metric, target, was, now, found).model_copy(update={"samples": len(after)})
+
+
+def _by_cpu(metric: Metric, before: Times, after: Times) -> dict[str, float]:
+    was, now = (_at(times.cpu, QUANTILES[metric]) for times in (before, after))
+    return {"cpu_output": rounded(now), "cpu_ratio": rounded(now / was)}
 
 
 def throughputs(timed: Timed, names: Sequence[str]) -> Iterator[MetricStatus]:
     """Samples per second of each model beside the input model."""
     samples = 1000 * timed.timing.batch
     for name in names:
-        before, after = timed.times[BASELINE], timed.times[name]
-        slower = intervals.ratio_of_medians(_positive(after.wall), _positive(before.wall))
+        times = timed.times[BASELINE], timed.times[name]
+        before, after = (timed.judged(each) for each in times)
+        slower = intervals.ratio_of_medians(_positive(after), _positive(before))
         found = Interval(1 / slower.high, 1 / slower.low)
-        was, now = samples / _middle(before.wall), samples / _middle(after.wall)
-        cpu_was, cpu_now = samples / _middle(before.cpu), samples / _middle(after.cpu)
-        by_cpu = {"cpu_output": rounded(cpu_now), "cpu_ratio": rounded(cpu_now / cpu_was)}
-        status = _beside(Metric.THROUGHPUT, name, was, now, found, after)
-        yield status.model_copy(update=by_cpu)
+        was, now = (samples / _at(each, 0.5) for each in (before, after))
+        cpu_was, cpu_now = (samples / _at(each.cpu, 0.5) for each in times)
+        update = {
+            "cpu_output": rounded(cpu_now),
+            "cpu_ratio": rounded(cpu_now / cpu_was),
+            "samples": len(after),
+        }
+        yield _beside(Metric.THROUGHPUT, name, was, now, found).model_copy(update=update)
 
 
-def _beside(
-    metric: Metric, target: str, was: float, now: float, found: Interval, after: Times
-) -> MetricStatus:
-    was, now = max(was, _LEAST_MS), max(now, _LEAST_MS)
+def _beside(metric: Metric, target: str, was: float, now: float, found: Interval) -> MetricStatus:
     return MetricStatus(
         name=metric,
         target=target,
@@ -135,12 +145,12 @@ def _beside(
         ratio=rounded(now / was),
         low=rounded(min(found.low, now / was)),
         high=rounded(max(found.high, now / was)),
-        samples=len(after.wall),
     )
 
 
-def _middle(values: Sequence[float]) -> float:
-    return max(float(np.median(values)), _LEAST_MS)
+def _at(times: Sequence[float], share: float) -> float:
+    """A quantile of times."""
+    return max(float(np.quantile(times, share)), _LEAST_MS)
 
 
 def _positive(values: Sequence[float]) -> list[float]:

@@ -90,7 +90,7 @@ def write_samples(folder: Path, split: Split) -> Path:
     """Write the three sets, unless they are there, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, samples in zip(SETS, (split.train, split.calib, split.test), strict=True):
-        part = folder / f"{name}.npz.part"
+        part = folder / f"{name}.npz.{os.getpid()}"  # another task may write the same samples
         with part.open("wb") as file:
             np.savez(file, inputs=samples.inputs, labels=samples.labels)
         part.rename(folder / f"{name}.npz")

@@ -187,7 +187,8 @@ class MetricStatus(Parameters):
     cpu_output: float | None = None
     """The result's value by CPU time instead of the wall's clock, for latencies and Throughput."""
     cpu_ratio: float | None = None
-    """The ratio by CPU time; it decides when the machine was busy and calls have one thread."""
+    """The ratio by CPU time; when the machine was busy and calls have one thread, all of the
+    figures are by CPU time."""
 
 
 class Failure(Parameters):
@@ -251,7 +252,7 @@ class ModelOptimizationStatus(Parameters):
     """Targets, once they are built."""
     artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=128)] = ()
     """What was published."""
-    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=256)] = ()
+    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=288)] = ()
     """What was measured."""
     manifest_uri: Annotated[Text | None, Field(alias="manifestURI")] = None
     """The manifest, which lists everything that was published."""

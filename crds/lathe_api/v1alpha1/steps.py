@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from lathe_steps.base import Parameters, Step
+from lathe_steps.cluster import Cluster
 from lathe_steps.convert_precision import ConvertPrecision
 from lathe_steps.distill import Distill
 from lathe_steps.export import Export
@@ -10,12 +11,14 @@ from lathe_steps.factorize import Factorize
 from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
 from lathe_steps.optimize import Optimize
+from lathe_steps.pack import Pack
 from lathe_steps.prune import Prune
 from lathe_steps.quantize import Quantize
 from lathe_steps.quantize_aware import QuantizeAware
 from lathe_steps.replace_head import ReplaceHead
 from lathe_steps.sensitivity import Sensitivity
 from lathe_steps.simplify import Simplify
+from lathe_steps.sparsify import Sparsify
 from lathe_steps.words import Name
 
 KINDS = (
@@ -23,6 +26,8 @@ KINDS = (
     "prune",
     "factorize",
     "replace_head",
+    "sparsify",
+    "cluster",
     "distill",
     "finetune",
     "quantize_aware",
@@ -32,6 +37,7 @@ KINDS = (
     "quantize",
     "convert_precision",
     "optimize",
+    "pack",
 )
 
 
@@ -46,6 +52,8 @@ class StepEntry(Parameters):
     prune: Prune | None = None
     factorize: Factorize | None = None
     replace_head: ReplaceHead | None = None
+    sparsify: Sparsify | None = None
+    cluster: Cluster | None = None
     distill: Distill | None = None
     finetune: Finetune | None = None
     quantize_aware: QuantizeAware | None = None
@@ -55,6 +63,7 @@ class StepEntry(Parameters):
     quantize: Quantize | None = None
     convert_precision: ConvertPrecision | None = None
     optimize: Optimize | None = None
+    pack: Pack | None = None
 
     @property
     def kind(self) -> str:

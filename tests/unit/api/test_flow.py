@@ -14,6 +14,7 @@ from tests.builders import (
     PRUNE,
     QUANTIZE,
     SIMPLIFY,
+    Document,
     ResourceBuilder,
     a_resource,
     dataset,
@@ -21,6 +22,24 @@ from tests.builders import (
 )
 
 RTX = "TensorRTRTX"
+SPARSIFY: Document = {"sparsify": {"sparsity": 0.9}}
+CLUSTER: Document = {"cluster": {"clusters": 16}}
+PACK: Document = {"pack": {}}
+OPTIMIZE: Document = {"optimize": {}}
+LAYOUT: Document = {"optimize": {"level": "All"}}
+HEAD: Document = {"replaceHead": {}}
+AWARE: Document = {"quantizeAware": {"dataset": "train"}}
+MAP: Document = {"sensitivity": {"dataset": "calib"}}
+BY_MAP: Document = {"prune": {"target": {"params": 0.5}, "scope": "Sensitivity"}}
+STUDENT: Document = {
+    "distill": {"dataset": "train", "student": {"architecture": {"ref": "lathe.small_cnn"}}}
+}
+
+
+def shards(name: str) -> Document:
+    """A data set of many objects at s3://data/<name>/."""
+    return dataset(name, uri=f"s3://data/{name}/", format="WebDataset")
+
 
 SOUND = {
     "nothing but the model": a_resource(),
@@ -35,6 +54,28 @@ SOUND = {
     .steps(EXPORT, QUANTIZE)
     .targets(target("a"), target("b")),
     "an ONNX model, quantised": a_resource().with_(model=ONNX_MODEL).steps(QUANTIZE),
+    "a map of layers before and after the export": a_resource()
+    .with_(datasets=[dataset("train"), dataset("calib")])
+    .steps(
+        {"sensitivity": {"dataset": "train"}},
+        {"prune": {"target": {"params": 0.5}, "scope": "Sensitivity"}},
+        EXPORT,
+        {"sensitivity": {"dataset": "train"}},
+        QUANTIZE,
+    ),
+    "arguments of a student's architecture, and an evaluation": a_resource()
+    .with_(
+        datasets=[dataset("train"), dataset("val")],
+        evaluation={"dataset": "val", "metrics": ["Top1"]},
+    )
+    .steps(
+        {
+            "distill": {
+                "dataset": "train",
+                "student": {"architecture": {"ref": "lathe.mlp", "args": {"hidden": [8]}}},
+            }
+        }
+    ),
     "distillation without labels": a_resource()
     .with_(datasets=[dataset("train", labels=None)])
     .steps({"distill": {"dataset": "train", "alpha": 1.0}}),
@@ -45,6 +86,20 @@ SOUND = {
             "dataset": "val",
             "gates": [{"metric": "Top1", "target": "cpu", "maxDrop": 0.01}],
         }
+    ),
+    "a deep compression: zeros, shared values, an archive": a_resource()
+    .steps(SPARSIFY, FUSE, CLUSTER)
+    .targets(target("rest", "ONNXRuntime", PACK), target("cpu", "ONNXRuntime", QUANTIZE)),
+    "an archive of 8 bits": a_resource().targets(target("rest", "ONNXRuntime", QUANTIZE, PACK)),
+    "an archive of anything, by another codec": a_resource().targets(
+        target("rest", "ONNXRuntime", {"pack": {"codec": "Zstd"}})
+    ),
+    "a map, and pruning by it": a_resource().steps(MAP, BY_MAP, DISTILL),
+    "a new head that is trained": a_resource().steps(HEAD, FINETUNE),
+    "a student, made smaller in turn": a_resource().steps(STUDENT, PRUNE, FINETUNE, FUSE),
+    "training with rounding, last in torch": a_resource().steps(PRUNE, AWARE, EXPORT, QUANTIZE),
+    "a graph laid out for the CPU that the target names": a_resource().targets(
+        target("cpu", "ONNXRuntime", QUANTIZE, LAYOUT, cpu={"isa": ["avx2"]})
     ),
 }
 
@@ -129,6 +184,57 @@ BROKEN = {
                 "gates": [{"metric": "SizeBytes", "target": "tpu", "maxRatio": 0.5}],
             }
         ),
+    ),
+    "calibrated on a shard of what it is measured on": (
+        ["steps[1].quantize"],
+        a_resource()
+        .with_(datasets=[dataset("calib", uri="s3://data/val/0.npz"), shards("val")])
+        .steps(EXPORT, QUANTIZE)
+        .with_(evaluation={"dataset": "val"}),
+    ),
+    "pruning after zeros were chosen": (["steps[1].prune"], a_resource().steps(SPARSIFY, PRUNE)),
+    "zeros after values are shared": (
+        ["steps[1].sparsify"],
+        a_resource().steps(CLUSTER, SPARSIFY),
+    ),
+    "folding after values are shared": (["steps[1].fuse"], a_resource().steps(CLUSTER, FUSE)),
+    "torch steps after training with rounding": (
+        ["steps[1].fuse", "steps[2].cluster"],
+        a_resource().steps(AWARE, FUSE, CLUSTER),
+    ),
+    "pruning by a map that was never made": (["steps[0].prune"], a_resource().steps(BY_MAP)),
+    "pruning by a map of the model before": (
+        ["steps[2].prune"],
+        a_resource().steps(MAP, DISTILL, BY_MAP),
+    ),
+    "a new head that nobody trains": (["steps[0].replaceHead"], a_resource().steps(HEAD, FUSE)),
+    "a student that throws away what was pruned": (
+        ["steps[1].distill"],
+        a_resource().steps(PRUNE, STUDENT),
+    ),
+    "an archive of weights that all differ": (
+        ["targets[0].steps[0].pack"],
+        a_resource().targets(target("rest", "ONNXRuntime", PACK)),
+    ),
+    "anything after an archive": (
+        ["targets[0].steps[2].export"],
+        a_resource().targets(target("rest", "ONNXRuntime", QUANTIZE, PACK, EXPORT)),
+    ),
+    "an engine of an archive": (
+        ["targets[0].steps[1].pack"],
+        a_resource().targets(target("rtx", RTX, QUANTIZE, PACK)),
+    ),
+    "an engine of what ONNX Runtime has fused": (
+        ["targets[0].steps[0].optimize"],
+        a_resource().targets(target("rtx", RTX, OPTIMIZE)),
+    ),
+    "8 bits after ONNX Runtime has fused": (
+        ["targets[0].steps[1].quantize"],
+        a_resource().targets(target("cpu", "ONNXRuntime", OPTIMIZE, QUANTIZE)),
+    ),
+    "a graph laid out for a CPU that nobody names": (
+        ["targets[0].steps[0].optimize"],
+        a_resource().targets(target("cpu", "ONNXRuntime", LAYOUT)),
     ),
     "two steps of one name": (
         ["steps"],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,7 @@ def test_every_goal_is_about_contestants_of_its_bench() -> None:
 
 
 FAULTS = {
+    "a contestant that is missing": figures(),
     "a contestant that failed": figures() | {"failed": {"ours": "see log.txt"}},
     "eight bits that are no smaller": figures(ours=model(3000, 0.5)),
     "answers that are gone": figures(ours=model(1000, 0.5, lost=200)),
@@ -89,8 +91,14 @@ FAULTS = {
 
 @pytest.mark.parametrize("found", FAULTS.values(), ids=FAULTS)
 def test_the_quick_tier_finds(found: dict[str, Any]) -> None:
-    assert list(quick.faults_of(found)) != []
+    assert list(quick.faults_of(found, [OURS])) != []
+
+
+def test_the_quick_tier_does_not_ask_for_the_quality_of_a_minutes_training() -> None:
+    found = figures(ours=model(1000, 0.5, lost=900))
+
+    assert list(quick.faults_of(found, [replace(OURS, trains=True)])) == []
 
 
 def test_the_quick_tier_judges_no_times() -> None:
-    assert list(quick.faults_of(figures(ours=model(1000, 99.0)))) == []
+    assert list(quick.faults_of(figures(ours=model(1000, 99.0)), [OURS])) == []

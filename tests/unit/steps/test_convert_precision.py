@@ -14,7 +14,7 @@ from lathe_steps.quantize import Quantize
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.graphs import files
 from lathe_steps.toolchains.onnx_runtime import Session
-from tests.step_runs import Bench, run
+from tests.step_runs import Bench, Samples, run
 
 pytestmark = pytest.mark.toolchain
 
@@ -192,6 +192,42 @@ def test_values_that_overflow_are_noticed(bench: Bench) -> None:
         converted(bench, stored(bench, model), keepIoTypes=False)
 
     assert refusal.value.reason is Reason.CONVERSION_MISMATCH
+
+
+def growing() -> onnx.ModelProto:
+    """Values beyond half precision in the middle, and small ones again at the end."""
+    return model_of(
+        helper.make_node("Mul", ["x", "large"], ["a"], "grows"),
+        helper.make_node("Mul", ["a", "large"], ["b"], "overflows"),
+        helper.make_node("Mul", ["b", "tiny"], ["c"], "shrinks"),
+        helper.make_node("Relu", ["c"], ["d"], "relu"),
+        helper.make_node("Add", ["d", "one"], ["y"], "adds"),
+        weights={
+            "large": np.full((1,), 30_000, np.float32),
+            "tiny": np.full((1,), 1e-9, np.float32),
+            "one": np.ones((1,), np.float32),
+        },
+        shape=["n", 1, 8, 8],
+    )
+
+
+def test_nodes_whose_values_do_not_fit_stay_wide_when_samples_show_them(bench: Bench) -> None:
+    artifact = stored(bench, growing())
+    bench.datasets = {"calib": Samples("calib", {"x": IMAGES})}
+
+    narrow = converted(bench, artifact, calibration={"dataset": "calib"})
+
+    assert narrow.facts["values_do_not_fit"] == "grows, overflows, shrinks"
+    assert narrow.facts["nodes_32bit"] == 3
+    expected = run(artifact, {"x": IMAGES})["y"]
+    np.testing.assert_allclose(run(narrow, {"x": IMAGES})["y"], expected, rtol=1e-2, atol=1e-2)
+
+
+def test_nothing_stays_wide_when_all_values_fit(bench: Bench) -> None:
+    narrow = converted(bench, calibration={"dataset": "calib", "samples": 8})
+
+    assert "values_do_not_fit" not in narrow.facts
+    assert narrow.facts["nodes_32bit"] == 0
 
 
 def test_a_weight_that_is_too_large_becomes_the_largest(bench: Bench) -> None:

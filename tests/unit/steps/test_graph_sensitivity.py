@@ -14,7 +14,8 @@ from lathe_steps.evidence import LayerEffect, Sensitivity
 from lathe_steps.export import Export
 from lathe_steps.quantize import Quantize
 from lathe_steps.simplify import Simplify
-from lathe_steps.toolchains.graphs import notes, sensitivity
+from lathe_steps.toolchains import sensitivity_map
+from lathe_steps.toolchains.graphs import sensitivity
 from tests.step_runs import Bench, Samples
 from tests.unit.steps.test_quantize_accuracy import IMAGES, planted
 
@@ -81,7 +82,7 @@ GOAL = {"dataset": "tune", "maxDrop": 0.05}
 def test_a_map_that_was_made_before_is_where_the_search_begins(bench: Bench) -> None:
     artifact = planted(bench)
     said = Sensitivity("8 bits", "Top1", 40, (LayerEffect("last", 0.2), LayerEffect("first", 0)))
-    (artifact.path / notes.SENSITIVITY).write_text(json.dumps(asdict(said)))
+    (artifact.path / sensitivity_map.FILE).write_text(json.dumps(asdict(said)))
 
     result = quantised(bench, artifact, accuracy={**GOAL, "budget": {"evaluations": 2}})
 
@@ -92,7 +93,7 @@ def test_a_map_that_was_made_before_is_where_the_search_begins(bench: Bench) -> 
 
 def test_a_map_that_is_none_is_refused(bench: Bench) -> None:
     artifact = planted(bench)
-    (artifact.path / notes.SENSITIVITY).write_text("[]")
+    (artifact.path / sensitivity_map.FILE).write_text("[]")
 
     with pytest.raises(Internal):
         quantised(bench, artifact, accuracy=GOAL)

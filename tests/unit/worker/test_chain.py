@@ -4,11 +4,13 @@ import pytest
 
 from lathe_api.plan import plan_of
 from lathe_steps.base import Runtime
-from lathe_worker.chain import BASELINE, PASSED, Chain, End, Stop, chain_of
+from lathe_worker.chain import BASELINE, MEASURED, PASSED, Chain, End, Stop, chain_of
 from tests.builders import (
     DYNAMIC,
+    EXPORT,
     FUSE,
     ONNX_MODEL,
+    PACK,
     PRUNE,
     QUANTIZE,
     SIMPLIFY,
@@ -43,6 +45,22 @@ TREES: dict[str, tuple[list[tuple[str, str | None]], ResourceBuilder]] = {
         [("prune", None), ("fuse", "prune"), ("export", "fuse")],
         a_resource().steps(PRUNE, FUSE),
     ),
+    "what was packed in torch is exported to be measured": (
+        [
+            (BASELINE, None),
+            ("prune", None),
+            ("small/pack", "prune"),
+            (f"small/{MEASURED}", "prune"),
+        ],
+        a_resource()
+        .steps(PRUNE)
+        .targets(target("small", "ONNXRuntime", PACK))
+        .with_(evaluation={**EVALUATION, "path": "Skip"}),
+    ),
+    "what was packed as a graph is measured as it is": (
+        [("export", None), ("small/quantize", "export"), ("small/pack", "small/quantize")],
+        a_resource().targets(target("small", "ONNXRuntime", QUANTIZE, PACK)),
+    ),
     "targets branch off, and an engine is built at the end": (
         [
             ("export", None),
@@ -67,6 +85,37 @@ def test_each_target_ends_with_what_it_publishes_and_what_is_run_for_it() -> Non
         End("cpu", graph="cpu/quantize", final="cpu/quantize", executed=True),
         End("rtx", graph="rtx/simplify", final="rtx/buildEngine", executed=False),
     )
+
+
+PACKED: dict[str, tuple[End, ResourceBuilder]] = {
+    "a torch model, by its export": (
+        End("small", graph=f"small/{MEASURED}", final="small/pack", executed=True),
+        a_resource().steps(PRUNE).targets(target("small", "ONNXRuntime", PACK)),
+    ),
+    "the input model, by its export": (
+        End("small", graph=f"small/{MEASURED}", final="small/pack", executed=True),
+        a_resource().targets(target("small", "ONNXRuntime", PACK)),
+    ),
+    "a graph, by itself": (
+        End("small", graph="small/quantize", final="small/pack", executed=True),
+        a_resource().targets(target("small", "ONNXRuntime", QUANTIZE, PACK)),
+    ),
+    "the input graph, by itself": (
+        End("small", graph=None, final="small/pack", executed=True),
+        a_resource().with_(model=ONNX_MODEL).targets(target("small", "ONNXRuntime", PACK)),
+    ),
+    "a graph that was packed in the common steps": (
+        End("onnx", graph="export", final="pack", executed=True),
+        a_resource().steps(EXPORT, PACK),
+    ),
+}
+
+
+@pytest.mark.parametrize(("expected", "resource"), PACKED.values(), ids=PACKED)
+def test_an_archive_is_published_and_measured_by_what_was_packed(
+    expected: End, resource: ResourceBuilder
+) -> None:
+    assert laid_out(resource).ends == (expected,)
 
 
 def test_a_target_may_be_the_input_model_itself() -> None:

@@ -320,6 +320,12 @@ class TestOnABusyMachine:
         assert "CPU time" in found.results[0].message
         assert not busy(by_cpu(0.6, clock=0.3), gate, threads=1).passed
 
+    def test_one_can_be_sure_by_cpu_time_too(self) -> None:
+        gate = {"metric": "LatencyP50", "minSpeedup": 2, "confidence": "UpperBound"}
+
+        assert busy(by_cpu(0.4, clock=0.4), gate, threads=1).passed  # up to 0.44
+        assert not busy(by_cpu(0.48, clock=0.48), gate, threads=1).passed  # up to 0.53
+
     def test_cpu_time_decides_about_absolute_times_too(self) -> None:
         gate = {"metric": "LatencyP50", "max": 5}
 

@@ -10,7 +10,7 @@ from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec, Transient
 from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.bench import ApplyStep, Keep, Progress
-from tests.builders import ONNX_MODEL, ResourceBuilder
+from tests.builders import ONNX_MODEL, PACK, PRUNE, ResourceBuilder, target
 from tests.fake_bench import FakeBench
 from tests.worker_runs import EVALUATION, STEPS, Yard, a_run
 
@@ -182,6 +182,17 @@ def test_an_onnx_model_without_steps_is_what_is_published(yard: Yard) -> None:
 
     assert (outcome.exit_code, outcome.steps) == (ExitCode.OK, ())
     assert [artifact.target for artifact in outcome.artifacts] == ["onnx"]
+
+
+def test_an_archive_is_published_with_a_word_about_unpacking(yard: Yard) -> None:
+    packed = a_run().steps(PRUNE).targets(target("small", "ONNXRuntime", PACK))
+
+    outcome = yard.run(packed)
+
+    assert [artifact.name for artifact in outcome.artifacts] == ["model.lathe"]
+    (small,) = outcome.targets
+    assert (small.executed, "lathe unpack" in small.message) == (True, True)
+    assert {metric.name for metric in outcome.metrics} == {"Top1", "SizeBytes"}
 
 
 REFUSED: dict[str, tuple[ExitCode, Reason, str, ResourceBuilder]] = {

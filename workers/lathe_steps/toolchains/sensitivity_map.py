@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from lathe_steps.base import Artifact
-from lathe_steps.errors import BadInput
+from lathe_steps.errors import Internal
 from lathe_steps.evidence import Sensitivity
 
 FILE = "sensitivity.json"
@@ -18,16 +17,16 @@ def write(found: Sensitivity, folder: Path) -> None:
     (folder / FILE).write_bytes(_MAP.dump_json(found, indent=1))
 
 
-def read(artifact: Artifact) -> Sensitivity | None:
+def read(folder: Path) -> Sensitivity | None:
     """The map beside a model; None when the step before left none.
 
     Raises:
-        BadInput: When the file is no such map.
+        Internal: When the file is no such map.
     """
-    file = artifact.path / FILE
+    file = folder / FILE
     if not file.exists():
         return None
     try:
         return _MAP.validate_json(file.read_bytes())
     except ValidationError as error:
-        raise BadInput(f"{FILE}: it is no map of sensitivities") from error
+        raise Internal(f"{FILE}: it is no map of sensitivities: {error}") from error

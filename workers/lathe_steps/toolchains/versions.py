@@ -13,6 +13,8 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "sensitivity": (*_TORCH, *_GRAPH, "torch-pruning"),
     "factorize": (*_TORCH, *_GRAPH),
     "replaceHead": _TORCH,
+    "sparsify": _TORCH,
+    "cluster": (*_TORCH, "numpy"),
     "distill": _TORCH,
     "finetune": _TORCH,
     "fuse": _TORCH,
@@ -22,6 +24,7 @@ _DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "quantize": _GRAPH,
     "convertPrecision": _GRAPH,
     "optimize": _GRAPH,
+    "pack": ("numpy", "zstandard", "onnx"),
     "buildEngine": ("onnx", "tensorrt-rtx-cu13", "tensorrt-cu13"),
 }
 

@@ -93,7 +93,11 @@ def _parameters(step: Step) -> str:
 def _target(target: PlannedTarget, asked: tuple[StepEntry, ...], given: Format) -> Rows:
     yield ("runtime", target.runtime, f"on {target.gpu.product}" if target.gpu else "")
     yield from _steps(target.steps, asked, given)
-    if target.engine is not None:
+    for entry in target.steps:
+        given = entry.step.gives(given)
+    if given is Format.ARCHIVE:
+        yield ("", "", "its files have to be unpacked before they are used: lathe unpack")
+    elif target.engine is not None:
         yield ("buildEngine", "ONNX → Engine", _parameters(target.engine))
 
 

@@ -88,9 +88,10 @@ def _gate(result: GateResult) -> Text:
 
 
 def _files(manifest: Manifest, locate: Locate) -> Iterator[Text]:
-    not_run = {target.name for target in manifest.targets if not target.executed}
+    notes = {t.name: f" ({t.message})" for t in manifest.targets if t.message}
+    notes |= {t.name: " (built here, not run here)" for t in manifest.targets if not t.executed}
     for artifact in manifest.artifacts:
-        note = " (built here, not run here)" if artifact.target in not_run else ""
+        note = notes.get(artifact.target, "")
         yield Text.assemble(
             (f"{artifact.target:10}", "bold"),
             locate(artifact.uri),

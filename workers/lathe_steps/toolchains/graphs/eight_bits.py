@@ -24,6 +24,7 @@ from lathe_steps.toolchains.graphs import (
     quantising,
     ranking,
     rounding,
+    tables,
 )
 from lathe_steps.toolchains.graphs.answering import answer_of
 from lathe_steps.toolchains.graphs.evening import When
@@ -97,8 +98,7 @@ class _Quantisation:
         blocks = isinstance(work.form, Blocks) and work.form.spelling == "QDQ"
         opset = few_bits.BLOCKED_PAIRS if blocks else _OPSET
         self._graph = preparing.prepare(artifact, folder, opset=opset)
-        if work.sampling is not None:
-            preparing.pool(self._graph)
+        preparing.respell(self._graph)
         self._bare = files.read(self._graph, weights=False)
         preparing.refuse_quantised(self._bare, "quantize")
         self._asked = preparing.matching(self._bare, work.exclude, "quantize.exclude")
@@ -116,7 +116,8 @@ class _Quantisation:
         self._calibrate(learned)
         made, for_accuracy = (self._make(()), ()) if not self._work.goal else self._search()
         model = files.read(made.main, weights=False)
-        told = left_over.told(model, self._work.form, self._asked, for_accuracy)
+        static = self._work.sampling is not None
+        told = left_over.told(model, self._work.form, self._asked, for_accuracy, static=static)
         return made, {**self._facts, **told}, tuple(self._evidence)
 
     def _equalise(self, *, learned: bool) -> None:
@@ -152,6 +153,9 @@ class _Quantisation:
         if isinstance(form, Blocks):
             model = files.read(self._graph)
             few_bits.quantise(model, form, exclude)
+            if form.spelling == "MatMulNBits":
+                found = tables.shrink_lookups(model, exclude) + tables.shrink(model, exclude)
+                self._facts["tables_8bit"] = found
             files.strip(model)
             return model
         if self._work.sampling is None:

@@ -14,6 +14,8 @@ _WEIGHTY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that cost most; those that are left are what few bits did not reach."""
 _MOVING = frozenset(
     {
+        "MaxPool",
+        "GlobalMaxPool",
         "Reshape",
         "Flatten",
         "Squeeze",
@@ -38,7 +40,7 @@ _MOVING = frozenset(
         "Tile",
     }
 )
-"""Operators that only move values."""
+"""Operators that only move values, or choose among them."""
 _INTEGER = ("QLinear", "QGemm", "QuantizeLinear", "DequantizeLinear", "MatMulNBits", "Dynamic")
 _NAMED = 6
 """Names, or kinds, that the facts tell of each reason."""
@@ -51,6 +53,8 @@ def told(
     form: Form | Blocks,
     asked: Sequence[str],
     for_accuracy: Sequence[str],
+    *,
+    static: bool,
 ) -> Facts:
     """Count the nodes in few bits and in floating point, and say why the latter are.
 
@@ -59,6 +63,7 @@ def told(
         form: How it was quantised.
         asked: Nodes that the user excluded.
         for_accuracy: Nodes that were excluded so that the model stays as good.
+        static: Whether activations have calibrated ranges, so that all that can was quantised.
 
     Raises:
         Internal: UnsupportedModel, when there are none in few bits.
@@ -84,7 +89,10 @@ def told(
     reasons = [
         _reason("excluded", list(asked)),
         _reason("for accuracy", [name for name in for_accuracy if name not in asked]),
-        _reason("no form in few bits", [f"{k} x{n}" for k, n in kinds.most_common()]),
+        _reason(
+            "no form in 8 bits" if static else "left by this mode",
+            [f"{kind} x{count}" for kind, count in kinds.most_common()],
+        ),
     ]
     if any(reasons):
         told["left_in_floating_point"] = "; ".join(filter(None, reasons))

@@ -111,6 +111,8 @@ def _for_onnx_runtime(asked: Asked, runtimes: Sequence[Runtime]) -> Form:
     safe = arm or (bool(runtimes) and all(runtime.isa & VNNI for runtime in runtimes))
     activations: Type = "Int8" if arm else "UInt8"
     if asked.mode == "Dynamic":
+        if asked.format == "QDQ":
+            raise InvalidSpec("quantize.format: mode Dynamic takes QOperator only; use Auto")
         if asked.activations == "Int8":
             raise InvalidSpec("quantize.activations: mode Dynamic takes UInt8 only; use Auto")
         if asked.activation_zero == "Symmetric":

@@ -6,21 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
-from pydantic import TypeAdapter, ValidationError
 
 from lathe_steps.errors import Internal
-from lathe_steps.evidence import Sensitivity
+from lathe_steps.toolchains import sensitivity_map
 from lathe_steps.toolchains.graphs.histograms import Range
 from lathe_steps.toolchains.ranges import RANGES
-
-SENSITIVITY = "sensitivity.json"
-"""How much each layer matters: an evidence.Sensitivity."""
-_SENSITIVITY: TypeAdapter[Sensitivity] = TypeAdapter(Sensitivity)
 
 
 def carry(source: Path, out: Path) -> None:
     """Take the notes along to a graph whose nodes are named after the same layers."""
-    for name in (RANGES, SENSITIVITY):
+    for name in (RANGES, sensitivity_map.FILE):
         if (source / name).exists():
             shutil.copyfile(source / name, out / name)
 
@@ -59,13 +54,9 @@ def sensitive_layers(folder: Path) -> list[str]:
     Raises:
         Internal: When the file is not what the step writes.
     """
-    file = folder / SENSITIVITY
-    if not file.exists():
+    found = sensitivity_map.read(folder)
+    if found is None:
         return []
-    try:
-        found = _SENSITIVITY.validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise Internal(f"{SENSITIVITY}: it is no ranking of layers: {error}") from error
     return [each.name for each in sorted(found.layers, key=lambda it: -it.drop) if each.drop > 0]
 
 

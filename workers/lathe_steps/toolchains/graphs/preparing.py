@@ -10,7 +10,7 @@ from onnx import version_converter
 from lathe_steps.base import Artifact
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.graphs import files, optimising, pools
+from lathe_steps.toolchains.graphs import files, gelus, optimising, pools
 from lathe_steps.toolchains.onnx_runtime import first_line
 
 _QUANTISED = (
@@ -47,10 +47,10 @@ def prepare(artifact: Artifact, out: Path, *, opset: int) -> Path:
     return inferred
 
 
-def pool(graph: Path) -> None:
-    """Write means over images as pooling, in a prepared file."""
+def respell(graph: Path) -> None:
+    """Write means over images and GELUs as ONNX Runtime has kernels for, in a prepared file."""
     model = files.read(graph, weights=False)
-    if pools.pool(model):
+    if pools.pool(model) | bool(gelus.reorder(model.graph)):
         onnx.save_model(model, str(graph))
         onnx.shape_inference.infer_shapes_path(str(graph), str(graph))
 

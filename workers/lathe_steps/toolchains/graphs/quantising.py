@@ -20,7 +20,7 @@ from onnxruntime.quantization.quant_utils import load_model_with_shape_infer, up
 
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.graphs import files
+from lathe_steps.toolchains.graphs import files, tables
 from lathe_steps.toolchains.graphs.calibration import Ranges
 from lathe_steps.toolchains.graphs.lowering import Form
 
@@ -75,6 +75,8 @@ def quantise_dynamic(
 ) -> onnx.ModelProto:
     """Quantise the weights of matrix products; ranges of activations are found while running.
 
+    Embeddings and large constants are stored in 8 bits, too.
+
     Raises:
         InvalidSpec: When the graph has no matrix products.
         Internal: UnsupportedModel, when the quantizer fails on the graph.
@@ -87,7 +89,7 @@ def quantise_dynamic(
             "faster; use mode Static"
         )
     options = {"MatMulConstBOnly": True, "WeightSymmetric": form.symmetric_weights}
-    return _finished(
+    quantised = _finished(
         onnx_quantizer.ONNXQuantizer(
             model,
             per_channel,
@@ -103,6 +105,8 @@ def quantise_dynamic(
             extra_options=options,
         )
     )
+    tables.shrink(quantised, exclude)
+    return quantised
 
 
 def _as_theirs(ranges: Ranges) -> Any:  # noqa: ANN401 - ONNX Runtime has no types

@@ -18,10 +18,12 @@ from lathe_steps.toolchains.networks import (
     model,
     passes_kept,
     recovering,
+    saved,
     unused,
 )
+from lathe_steps.toolchains.networks.course import Trail
 from lathe_steps.toolchains.networks.model import Facts, Network
-from lathe_steps.toolchains.networks.passes_kept import State
+from lathe_steps.toolchains.networks.passes_kept import Kept, State
 from lathe_steps.toolchains.networks.wishes import Measure, cost
 from lathe_steps.toolchains.training import Recovery
 
@@ -108,14 +110,16 @@ class _Passes:
         """All passes that are not done yet."""
         folder = self._context.checkpoints.latest()
         if folder is None:
-            network = replace(self._whole, module=copy.deepcopy(self._whole.module))
-            state = self._first()
+            now = Kept(self._copy(self._whole), self._first())
         else:
-            network, state = passes_kept.read(folder)
-        while state.done < self._plan.passes and not state.stopped:
-            network, state = self._pass(network, state)
-            self._keep(network, state)
-        return self._told(network, state)
+            now = passes_kept.read(folder)
+        while now.state.done < self._plan.passes and not now.state.stopped:
+            now = self._pass(now)
+            self._keep(now)
+        return self._told(now)
+
+    def _copy(self, network: Network) -> Network:
+        return replace(network, module=copy.deepcopy(network.module))
 
     def _first(self) -> State:
         """Before the first pass: what the model costs, and how far to go."""
@@ -132,48 +136,64 @@ class _Passes:
             ),
         )
         state = State(before, share, search=search)
-        self._keep(self._whole, state)
+        self._keep(Kept(self._whole, state))
         return state
 
-    def _pass(self, network: Network, state: State) -> tuple[Network, State]:
+    def _pass(self, now: Kept) -> Kept:
         """One pass: the model after it, or before it when it cost too much."""
-        plan, done = self._plan, state.done
-        wanted = cost(state.before, plan.measure) * state.share ** ((done + 1) / plan.passes)
-        share = wanted / cost(census.figures(network.module, self._inputs), plan.measure)
-        if share >= 1:  # an earlier pass, which removes in coarse units, went far enough
-            return network, replace(state, done=done + 1)
-        self._progress(state, 0.0, "removing")
-        changed = network
-        if plan.limit is not None:
-            changed = replace(network, module=copy.deepcopy(network.module))
-        self._remove(changed, share, self._context.seed + done)
-        self._recover(changed, state)
-        return self._judged(network, changed, state)
+        if not now.state.removed:
+            share = self._share(now)
+            if share >= 1:  # an earlier pass, which removes in coarse units, went far enough
+                return replace(now, state=replace(now.state, done=now.state.done + 1))
+            self._progress(now.state, 0.0, "removing")
+            undo = self._copy(now.network) if self._plan.limit is not None else None
+            self._remove(now.network, share, self._context.seed + now.state.done)
+            now = Kept(now.network, replace(now.state, removed=True), undo)
+        self._recover(now)
+        return self._judged(now)
 
-    def _recover(self, network: Network, state: State) -> None:
+    def _share(self, now: Kept) -> float:
+        """Of what the model costs now, what is to be left after this pass."""
+        plan, state = self._plan, now.state
+        wanted: float = cost(state.before, plan.measure) * state.share ** (
+            (state.done + 1) / plan.passes
+        )
+        return wanted / cost(census.figures(now.network.module, self._inputs), plan.measure)
+
+    def _recover(self, now: Kept) -> None:
+        """Train, with checkpoints that hold the model as it is before the training."""
         if self._plan.recovery is None:
             return
-        recovering.recover(
-            network,
-            self._plan.recovery,
-            replace(self._context, seed=self._context.seed + state.done),
-            step=_STEP,
-            progress=lambda share, said: self._progress(state, share, said),
-        )
+        with TemporaryDirectory() as folder:
+            passes_kept.write(now, Path(folder))
+            part = saved.Part(
+                self._context.checkpoints,
+                f"recovery-{now.state.done}",
+                saved.copied(Path(folder)),
+            )
+            recovering.recover(
+                now.network,
+                self._plan.recovery,
+                replace(self._context, seed=self._context.seed + now.state.done),
+                step=_STEP,
+                progress=lambda share, said: self._progress(now.state, share, said),
+                trail=Trail(part),
+            )
 
-    def _judged(self, before: Network, after: Network, state: State) -> tuple[Network, State]:
-        done = state.done + 1
-        if self._judge is None or self._plan.limit is None:
-            return after, replace(state, done=done)
-        quality = self._judge.quality(answering.answers(after, self._plan.limit.dataset))
-        tried = Candidate(f"pass {done}", _BYTES * after.parameters, quality)
+    def _judged(self, now: Kept) -> Kept:
+        done = now.state.done + 1
+        state = replace(now.state, removed=False)
+        if self._judge is None or self._plan.limit is None or now.undo is None:
+            return Kept(now.network, replace(state, done=done))
+        quality = self._judge.quality(answering.answers(now.network, self._plan.limit.dataset))
+        tried = Candidate(f"pass {done}", _BYTES * now.network.parameters, quality)
         state = replace(state, tried=(*state.tried, tried))
         if self._judge.reference - quality > self._plan.limit.most:
-            return before, replace(state, stopped=True)
-        return after, replace(state, done=done)
+            return Kept(now.undo, replace(state, stopped=True))
+        return Kept(now.network, replace(state, done=done))
 
-    def _keep(self, network: Network, state: State) -> None:
-        self._context.checkpoints.save(lambda folder: passes_kept.write(network, state, folder))
+    def _keep(self, now: Kept) -> None:
+        self._context.checkpoints.save(lambda folder: passes_kept.write(now, folder))
 
     def _progress(self, state: State, share: float, said: str) -> None:
         passes = self._plan.passes
@@ -181,7 +201,8 @@ class _Passes:
             (state.done + share) / passes, f"pass {state.done + 1}/{passes}: {said}"
         )
 
-    def _told(self, network: Network, state: State) -> Pruned:
+    def _told(self, now: Kept) -> Pruned:
+        network, state = now.network, now.state
         plan, figures = self._plan, census.figures(network.module, self._inputs)
         facts: dict[str, float | int | str] = {**census.facts(state.before, figures)}
         facts |= {"passes": state.done, "passes_wanted": plan.passes}

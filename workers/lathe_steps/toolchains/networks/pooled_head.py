@@ -4,6 +4,7 @@ Global average pooling before one linear layer (Lin et al., 2014: Network In Net
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,8 @@ _IMAGE = 4
 """Axes of a batch of images."""
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
     """One call of a module that has no modules within it."""
 
     name: str

@@ -17,7 +17,7 @@ def rank(
     samples: int,
     share: float,
     progress: Callable[[float, str], None],
-) -> tuple[Sensitivity, float]:
+) -> Sensitivity:
     """Let each layer alone lose its least important channels, and see by how much quality falls.
 
     Layers that can only lose channels together count as one, named after one of them. The
@@ -31,7 +31,7 @@ def rank(
         progress: Called with the share done and a short message.
 
     Returns:
-        The map, and the quality of the whole model.
+        The map.
 
     Raises:
         InvalidSpec: When no layer of the model can lose channels.
@@ -56,8 +56,7 @@ def rank(
         effects.append(LayerEffect(group.root, drop))
     effects.sort(key=lambda effect: -effect.drop)
     change = f"{share:.0%} of its channels silent"
-    found = Sensitivity(change, judge.metric, judge.samples, tuple(effects[:MOST_LAYERS]))
-    return found, judge.reference
+    return Sensitivity(change, judge.metric, judge.samples, tuple(effects[:MOST_LAYERS]))
 
 
 def _count(scores: Sequence[float], share: float) -> int:

@@ -9,10 +9,13 @@ from lathe_steps.toolchains.networks.attention import Attention
 class SmallCNN(nn.Module):
     """A residual convolutional network for small images: three stages, four residual blocks.
 
-    It takes float32 (batch, in_channels, height, width) and gives (batch, num_classes).
+    It takes float32 (batch, in_channels, height, width) and gives (batch, num_classes). Before
+    the classifier, the image is averaged to `pool` by `pool` pixels and flattened.
     """
 
-    def __init__(self, in_channels: int = 1, num_classes: int = 10, width: int = 32) -> None:
+    def __init__(
+        self, in_channels: int = 1, num_classes: int = 10, width: int = 32, pool: int = 1
+    ) -> None:
         super().__init__()
         self.stem = _convolution(in_channels, width)
         self.stages = nn.Sequential(
@@ -21,8 +24,8 @@ class SmallCNN(nn.Module):
             _Residual(2 * width, 2 * width),
             _Residual(2 * width, 4 * width, stride=2),
         )
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(4 * width, num_classes)
+        self.pool = nn.AdaptiveAvgPool2d(pool)
+        self.classifier = nn.Linear(4 * width * pool**2, num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores per class."""

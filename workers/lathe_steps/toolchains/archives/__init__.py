@@ -1,0 +1,1 @@
+"""Archives: models in few bytes, and back again to the bit. The format is in docs/design/0005."""
