@@ -11,10 +11,8 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-WIDTH, HEIGHT = 1160, 1630
-"""Pixels of the window: the page's width, down to the end of the path."""
-SHARPNESS = 1.5
-"""Pixels of the picture for one of the window."""
+WIDTH, HEIGHT = 1160, 1700
+"""Pixels of one half of the picture; the second half goes on where the first one ends."""
 COLOURS = 96
 """Enough for a page of few colours, and a third of the bytes."""
 
@@ -34,13 +32,21 @@ def main(folder: Path, picture: Path) -> None:
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
-            f"--window-size={WIDTH},{HEIGHT}",
-            f"--force-device-scale-factor={SHARPNESS}",
+            f"--window-size={WIDTH},{2 * HEIGHT}",
             f"--screenshot={shot}",
         ]
         subprocess.run([program, *flags, report.as_uri()], check=True, capture_output=True)
-        Image.open(shot).convert("RGB").quantize(COLOURS).save(picture, optimize=True)
+        spread(Image.open(shot)).quantize(COLOURS).save(picture, optimize=True)
     print(f"{report} -> {picture} ({picture.stat().st_size / 1000:.0f} kB)")
+
+
+def spread(page: Image.Image) -> Image.Image:
+    """Two halves of a page side by side, as in a book."""
+    both = Image.new("RGB", (2 * WIDTH, HEIGHT))
+    for half in range(2):
+        top = half * HEIGHT
+        both.paste(page.crop((0, top, WIDTH, top + HEIGHT)), (half * WIDTH, 0))
+    return both
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ NAMED = {
     "compute_capability": "for SM",
 }
 """Facts that are said otherwise than they are spelled."""
-SHARES = frozenset({"sparsity", "zeros"})
+SHARES = frozenset({"sparsity", "zeros", "quality", "quality_before", "largest_drop"})
 """Facts that are a share of 1; those whose name ends in _share are, too."""
 RUNTIME_EFFECT = "runtime_effect"
 """A sentence of a step that makes weights easier to pack, but not to compute."""
