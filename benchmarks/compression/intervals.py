@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 _Z = 1.959964
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""Student's 97.5 % quantile for 1, 2, … degrees of freedom; the last one also serves for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ def repeated_ratio(ratios: Sequence[float]) -> Interval:
     middle = statistics.fmean(logs)
     if len(logs) == 1:
         return Interval(ratios[0], math.nan, math.nan)
-    reach = float(stats.t.ppf(0.975, len(logs) - 1))
-    reach *= statistics.stdev(logs) / math.sqrt(len(logs))
+    reach = _reach(logs)
     return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
 
 
@@ -56,6 +55,11 @@ def repeated_mean(values: Sequence[float]) -> Interval:
     middle = statistics.fmean(values)
     if len(values) == 1:
         return Interval(middle, math.nan, math.nan)
-    reach = float(stats.t.ppf(0.975, len(values) - 1))
-    reach *= statistics.stdev(values) / math.sqrt(len(values))
+    reach = _reach(values)
     return Interval(middle, middle - reach, middle + reach)
+
+
+def _reach(values: Sequence[float]) -> float:
+    """Half the width of Student's interval of a mean."""
+    quantile = _STUDENT[min(len(values) - 1, len(_STUDENT)) - 1]
+    return quantile * statistics.stdev(values) / math.sqrt(len(values))

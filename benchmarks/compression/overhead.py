@@ -48,7 +48,7 @@ PAIRS = (
 def measured(pair: Pair, task: Path, out: Path, *, repeats: int, quick: bool) -> dict[str, Any]:
     """Both, one after the other, `repeats` times; then the last run once more as it is."""
     steps = pair.quick if quick else pair.steps
-    rounds = []
+    rounds: list[dict[str, Any]] = []
     for number in range(repeats):
         folder = out / str(number)
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,7 +70,7 @@ def summed_up(figures: Mapping[str, Any]) -> dict[str, float]:
     rounds = figures["rounds"]
 
     def middle(kind: str) -> float:
-        return statistics.median(r["lathe"][kind] / r["bare"][kind] for r in rounds)
+        return float(statistics.median(r["lathe"][kind] / r["bare"][kind] for r in rounds))
 
     return {
         "seconds_bare": statistics.median(r["bare"]["seconds"] for r in rounds),

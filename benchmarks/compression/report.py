@@ -11,6 +11,8 @@ from benchmarks.compression.benches import Bench, Goal
 from benchmarks.compression.intervals import Interval
 from benchmarks.compression.summary import Line, figures_of, lines_of, reached
 
+TOLD = ("evaluations", "equalised_pairs", "floating_nodes", "largest_unevenness")
+"""Facts of quantisation with a goal."""
 COLUMNS = (
     "CPU ms",
     "smaller",
@@ -85,7 +87,17 @@ def _bench(bench: Bench, lines: Sequence[Line], picture: str) -> Iterator[str]:
     yield ""
     yield from (_goal(goal, lines) for goal in bench.goals)
     yield ""
+    yield from _findings(lines)
     yield f"![{bench.title}]({picture})"
+
+
+def _findings(lines: Sequence[Line]) -> Iterator[str]:
+    """What steps say of a search, where there was one."""
+    for line in lines:
+        if "evaluations" in line.facts:
+            said = (f"{k.replace('_', ' ')} {line.facts[k]:g}" for k in TOLD if k in line.facts)
+            yield f"{line.name}: {', '.join(said)}."
+            yield ""
 
 
 def _cells(line: Line) -> Iterator[str]:
@@ -114,6 +126,7 @@ def _goal(goal: Goal, lines: Sequence[Line]) -> str:
         "Smaller": f"at least {goal.bound:g} times smaller than {goal.than}",
         "Faster": f"at least {goal.bound:g} times as fast as {goal.than}",
         "Drop": f"at most {goal.bound:g} pp below {goal.than}",
+        "Evaluations": f"at most {goal.bound:g} candidates judged",
         "Better": f"more than {goal.bound:g} pp above {goal.than}",
         "Memory": f"at most {goal.bound:g} times the memory of {goal.than}",
     }[goal.kind]

@@ -17,7 +17,7 @@ from benchmarks.compression.measure import FP32
 from benchmarks.compression.rounds import Round
 
 Figures = Mapping[str, Any]
-AT_MOST = {"Drop", "Memory"}
+AT_MOST = {"Drop", "Memory", "Evaluations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Line:
         top1: Share of right answers.
         peak_bytes: Memory while it was made, the most of all seeds.
         seconds: While it was made, mean over seeds.
+        facts: What its steps found out, the most of all seeds.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Line:
     top1: float | None
     peak_bytes: int | None
     seconds: float | None
+    facts: Mapping[str, float]
 
 
 def figures_of(bench: Bench, out: Path) -> dict[int, Figures]:
@@ -95,7 +97,14 @@ def _line(name: str, figures: Sequence[Figures]) -> Line:
         top1=repeated_mean([model["top1"] for model in models]).middle if samples else None,
         peak_bytes=max((model["peak_bytes"] for model in made), default=None),
         seconds=repeated_mean([m["seconds"] for m in made]).middle if made else None,
+        facts=_facts([model.get("facts", {}) for model in models]),
     )
+
+
+def _facts(seeds: Sequence[Mapping[str, float | str]]) -> dict[str, float]:
+    """The largest number of each name."""
+    numbers = [(k, v) for facts in seeds for k, v in facts.items() if isinstance(v, int | float)]
+    return {name: max(v for k, v in numbers if k == name) for name, _ in numbers}
 
 
 def reached(goal: Goal, lines: Sequence[Line]) -> tuple[float, bool] | None:
@@ -124,5 +133,7 @@ def _compared(kind: str, own: Line, other: Line) -> float | None:
     if kind == "Better":
         pair = own.top1, other.top1
         return None if None in pair else 100 * ((own.top1 or 0) - (other.top1 or 0))
+    if kind == "Evaluations":
+        return own.facts.get("evaluations")
     pair = own.peak_bytes, other.peak_bytes
     return None if None in pair else (own.peak_bytes or 0) / (other.peak_bytes or 1)

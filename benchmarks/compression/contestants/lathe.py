@@ -28,6 +28,8 @@ FILES = (
     *((f"{name}.npz", "data") for name in ("train", "calib", "test")),
 )
 """What lies where in the storage folder."""
+PUBLISHED = "published.json"
+"""What the contestant says of its result; `bytes` there takes the place of model.onnx's."""
 REFUSED = 10
 """Exit code for a gate that failed; what was made is kept under rejected/."""
 
@@ -133,6 +135,8 @@ def collect(task: Path, out: Path, outcome: dict[str, Any]) -> None:
     """Copy what was published into the folder of results."""
     manifest = out / "storage" / outcome["manifestURI"].removeprefix("s3://")
     shutil.copy(manifest, out / "manifest.json")
+    facts = {name: value for step in outcome["steps"] for name, value in step["metrics"].items()}
+    (out / PUBLISHED).write_text(json.dumps({"facts": facts}) + "\n")
     for artifact in outcome["artifacts"]:
         folder = out / artifact["target"]
         folder.mkdir(exist_ok=True)

@@ -45,3 +45,9 @@ def test_equal_figures_leave_no_doubt() -> None:
     found = repeated_mean([0.5, 0.5, 0.5])
 
     assert (found.low, found.middle, found.high) == (0.5, 0.5, 0.5)
+
+
+def test_five_seeds_have_students_interval() -> None:
+    found = repeated_mean([1.0, 2.0, 3.0, 4.0, 5.0])
+
+    assert found.high - found.middle == pytest.approx(2.776 * math.sqrt(2.5 / 5))
