@@ -12,6 +12,7 @@ from lathe_api.order import (
     students_come_first,
 )
 from lathe_api.plan import DEFAULT_TARGET, input_format
+from lathe_api.v1alpha1.evaluation import LABELLED, Metric
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_steps.base import Format
 
@@ -71,10 +72,10 @@ def datasets_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
 
 
 def labels_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
-    """Top1 and training on labels need a data set with labels."""
+    """What is measured against labels, and training on them, need a data set with labels."""
     unlabelled = {dataset.name for dataset in spec.datasets if dataset.labels is None}
     wanted = [(p.spelled, p.entry.step.labelled_dataset()) for _, c in chains(spec) for p in c]
-    if spec.evaluation and "Top1" in {*spec.evaluation.metrics, *_gated(spec)}:
+    if spec.evaluation and LABELLED & {*spec.evaluation.metrics, *_gated(spec)}:
         wanted.append(("evaluation", spec.evaluation.dataset))
     for path, name in dict.fromkeys(wanted):
         if name in unlabelled:
@@ -160,7 +161,7 @@ def one_gpu_product(spec: ModelOptimizationSpec) -> Iterator[Finding]:
         )
 
 
-def _gated(spec: ModelOptimizationSpec) -> set[str]:
+def _gated(spec: ModelOptimizationSpec) -> set[Metric]:
     return {gate.metric for gate in spec.evaluation.gates} if spec.evaluation else set()
 
 

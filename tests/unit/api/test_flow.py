@@ -158,6 +158,13 @@ BROKEN = {
             evaluation={"dataset": "val", "metrics": ["Top1"]},
         ),
     ),
+    "errors without labels": (
+        ["evaluation"],
+        a_resource().with_(
+            datasets=[dataset("val", labels=None)],
+            evaluation={"dataset": "val", "metrics": ["MAE"]},
+        ),
+    ),
     "a gate on Top1 without labels": (
         ["evaluation"],
         a_resource().with_(
