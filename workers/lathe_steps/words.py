@@ -1,6 +1,6 @@
 """Strings that users write, with their limits."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,3 +26,20 @@ Quantity = Annotated[
     ),
 ]
 """A Kubernetes quantity, such as 4Gi."""
+
+Feature = Literal[
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
+]
+"""A feature of a CPU that kernels choose by, as /proc/cpuinfo spells it."""

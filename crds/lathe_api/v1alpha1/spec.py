@@ -12,7 +12,7 @@ from lathe_api.v1alpha1.storage import S3URI, Storage
 from lathe_steps.architecture import Architecture
 from lathe_steps.base import Parameters, Rule
 from lathe_steps.build_engine import BuildEngine
-from lathe_steps.words import Name, TensorName
+from lathe_steps.words import Feature, Name, TensorName
 
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 Axis = (
@@ -68,24 +68,6 @@ class GPU(Parameters):
 
     product: Annotated[str, Field(min_length=1, max_length=63)]
     """Value of the node label nvidia.com/gpu.product."""
-
-
-Feature = Literal[
-    "avx2",
-    "avx512f",
-    "avx512bw",
-    "avx512_vnni",
-    "avx_vnni",
-    "avx512_bf16",
-    "avx512_fp16",
-    "amx_int8",
-    "amx_bf16",
-    "asimd",
-    "asimddp",
-    "i8mm",
-    "bf16",
-]
-"""A feature of a CPU that kernels choose by, as /proc/cpuinfo spells it."""
 
 
 class CPU(Parameters):

@@ -95,6 +95,7 @@ SOUND = {
         target("rest", "ONNXRuntime", {"pack": {"codec": "Zstd"}})
     ),
     "a map, and pruning by it": a_resource().steps(MAP, BY_MAP, DISTILL),
+    "a map of a graph, for the quantisation after it": a_resource().steps(EXPORT, MAP, QUANTIZE),
     "a new head that is trained": a_resource().steps(HEAD, FINETUNE),
     "a student, made smaller in turn": a_resource().steps(STUDENT, PRUNE, FINETUNE, FUSE),
     "training with rounding, last in torch": a_resource().steps(PRUNE, AWARE, EXPORT, QUANTIZE),

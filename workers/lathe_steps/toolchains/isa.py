@@ -1,24 +1,11 @@
 """Which instructions the CPU has, as far as kernels choose by them."""
 
 from pathlib import Path
+from typing import get_args
 
-_MATTER = frozenset(
-    {
-        "avx2",
-        "avx512f",
-        "avx512bw",
-        "avx512_vnni",
-        "avx_vnni",
-        "avx512_bf16",
-        "avx512_fp16",
-        "amx_int8",
-        "amx_bf16",
-        "asimd",
-        "asimddp",
-        "i8mm",
-        "bf16",
-    }
-)
+from lathe_steps.words import Feature
+
+_MATTER: frozenset[str] = frozenset(get_args(Feature))
 VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 """x86 instructions that add products of 8-bit numbers without saturating."""
 ARM = frozenset({"asimd"})
