@@ -8,6 +8,7 @@ from lathe_api.order import (
     last_in_torch,
     maps_are_fresh,
     packing_pays,
+    rounding_is_used,
     steps_in_order,
     students_come_first,
 )
@@ -74,7 +75,9 @@ def datasets_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
 def labels_are_declared(spec: ModelOptimizationSpec) -> Iterator[Finding]:
     """What is measured against labels, and training on them, need a data set with labels."""
     unlabelled = {dataset.name for dataset in spec.datasets if dataset.labels is None}
-    wanted = [(p.spelled, p.entry.step.labelled_dataset()) for _, c in chains(spec) for p in c]
+    wanted = [
+        (p.spelled, n) for _, c in chains(spec) for p in c for n in p.entry.step.labelled_datasets()
+    ]
     if spec.evaluation and LABELLED & {*spec.evaluation.metrics, *_gated(spec)}:
         wanted.append(("evaluation", spec.evaluation.dataset))
     for path, name in dict.fromkeys(wanted):
@@ -170,6 +173,7 @@ CHECKS: tuple[Check, ...] = (
     formats_chain,  # no step gets what it cannot read
     steps_in_order,  # rounding twice is not rounding better; what is folded cannot be trained
     last_in_torch,  # learned ranges are for the export
+    rounding_is_used,  # hours of training for nothing
     maps_are_fresh,  # a map of another model misleads
     heads_are_trained,  # chance is no classifier
     students_come_first,  # nobody trains for hours what is thrown away

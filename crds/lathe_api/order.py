@@ -32,7 +32,7 @@ ORDERS = (
     Order(STRUCTURE, VALUES, "it changes the layers whose weights that step chose: move it before"),
     Order(frozenset({"sparsify"}), frozenset({"cluster"}), "zeros come before shared values"),
     Order(
-        frozenset({"fuse"}),
+        frozenset({"fuse", "quantizeAware"}),
         frozenset({"cluster"}),
         "folding scales the values that channels share: fold before",
     ),
@@ -121,6 +121,24 @@ def _packed_in_vain(chain: list[Place]) -> Iterator[Finding]:
                 "codec Huffman gains nothing on weights that all differ: put sparsify, cluster or "
                 "quantize before, or use codec Zstd",
             )
+
+
+def rounding_is_used(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """Training with rounding is for a target that rounds."""
+    lines = [chain for _, chain in chains(spec)]
+    rounded = [p for chain in lines for p in _rounded(chain)]
+    trained = [p for chain in lines for p in chain if p.entry.kind == "quantizeAware"]
+    for place in dict.fromkeys(p for p in trained if p not in rounded):
+        yield Finding(
+            place.spelled, "trains for 8 bits, but no target quantises: put quantize after"
+        )
+
+
+def _rounded(chain: list[Place]) -> Iterator[Place]:
+    for i, place in enumerate(chain):
+        later = {each.entry.kind for each in chain[i + 1 :]}
+        if place.entry.kind == "quantizeAware" and "quantize" in later:
+            yield place
 
 
 def last_in_torch(spec: ModelOptimizationSpec) -> Iterator[Finding]:

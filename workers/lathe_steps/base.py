@@ -253,9 +253,9 @@ class Step(Parameters, ABC):
         """Names of the data sets that the step needs."""
         return ()
 
-    def labelled_dataset(self) -> str | None:
-        """Name of the data set that the step needs labels of."""
-        return None
+    def labelled_datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the step needs labels of."""
+        return ()
 
     def require(self, runtimes: tuple[Runtime, ...]) -> None:
         """Look whether this worker can do the step, before hours go into the steps before it.

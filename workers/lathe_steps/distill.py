@@ -53,10 +53,6 @@ class Distill(Recovery, Step):
     feature_weight: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Weight of the features against the rest; each pair's distance is between 0 and 4."""
 
-    def labelled_dataset(self) -> str | None:
-        """Name of the data set that the step needs labels of."""
-        return self.dataset if self.alpha < 1 else None
-
     def require(self, runtimes: tuple[Runtime, ...]) -> None:  # noqa: ARG002 - the same for all
         """Look whether the student's architecture is there and takes its arguments."""
         if self.student is not None:

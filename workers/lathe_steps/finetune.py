@@ -15,9 +15,9 @@ class Finetune(Training, Step):
     trains: ClassVar = True
     checkpoints: ClassVar = True
 
-    def labelled_dataset(self) -> str | None:
-        """Name of the data set that the step needs labels of."""
-        return self.dataset
+    def labelled_datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the step needs labels of."""
+        return self.dataset_names()
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Train on labels; a killed attempt's training goes on from its last checkpoint.

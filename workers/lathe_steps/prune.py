@@ -125,10 +125,9 @@ class Prune(Step):
             names += self.recovery.dataset_names()
         return tuple(dict.fromkeys(names))
 
-    def labelled_dataset(self) -> str | None:
-        """Name of the data set that the step needs labels of."""
-        taught = self.recovery is not None and self.recovery.alpha < 1
-        return self.recovery.dataset if self.recovery is not None and taught else None
+    def labelled_datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the step needs labels of."""
+        return self.recovery.labelled_datasets() if self.recovery else ()
 
     def require(self, runtimes: tuple[Runtime, ...]) -> None:
         """Latency is that of ONNX Runtime, which has to be a target.

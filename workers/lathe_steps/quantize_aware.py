@@ -37,10 +37,6 @@ class QuantizeAware(Recovery, Step):
     exclude: Annotated[tuple[Glob, ...], Field(max_length=64)] = ()
     """Layers that stay in floating point, by name."""
 
-    def labelled_dataset(self) -> str | None:
-        """Name of the data set that the step needs labels of."""
-        return self.dataset if self.alpha < 1 else None
-
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Fold, train with rounding, and write the weights and `ranges.json`.
 

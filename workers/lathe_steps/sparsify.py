@@ -69,9 +69,9 @@ class Sparsify(Step):
         """Names of the data sets that the step needs."""
         return self.recovery.dataset_names() if self.recovery else ()
 
-    def labelled_dataset(self) -> str | None:
-        """Name of the data set that the step needs labels of."""
-        return self.recovery.dataset if self.recovery and self.recovery.alpha < 1 else None
+    def labelled_datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the step needs labels of."""
+        return self.recovery.labelled_datasets() if self.recovery else ()
 
     def apply(self, artifact: Artifact, context: Context) -> Artifact:
         """Set weights to zero, exactly as many as asked for, and train after each pass.

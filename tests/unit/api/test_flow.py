@@ -208,7 +208,21 @@ BROKEN = {
     "folding after values are shared": (["steps[1].fuse"], a_resource().steps(CLUSTER, FUSE)),
     "torch steps after training with rounding": (
         ["steps[1].fuse", "steps[2].cluster"],
-        a_resource().steps(AWARE, FUSE, CLUSTER),
+        a_resource().steps(AWARE, FUSE, CLUSTER, EXPORT, QUANTIZE),
+    ),
+    "training with rounding that nobody does": (
+        ["steps[0].quantizeAware"],
+        a_resource().steps(AWARE),
+    ),
+    "training with rounding after values are shared": (
+        ["steps[1].quantizeAware"],
+        a_resource().steps(CLUSTER, AWARE, EXPORT, QUANTIZE),
+    ),
+    "early stop without labels": (
+        ["steps[0].finetune"],
+        a_resource()
+        .with_(datasets=[dataset("train"), dataset("dev", labels=None)])
+        .steps({"finetune": {"dataset": "train", "earlyStop": {"dataset": "dev"}}}),
     ),
     "pruning by a map that was never made": (["steps[0].prune"], a_resource().steps(BY_MAP)),
     "pruning by a map of the model before": (

@@ -178,5 +178,5 @@ def test_it_names_the_data_sets_that_it_needs() -> None:
     )
 
     assert set(step.dataset_names()) == {"some", "train", "dev"}
-    assert step.labelled_dataset() == "train"
+    assert step.labelled_datasets() == ("train",)
     assert Prune.model_validate({"target": {"params": 0.5}}).dataset_names() == ()

@@ -106,3 +106,7 @@ class Recovery(Training):
     """How much the input model's outputs are softened."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.7
     """Weight of the input model's outputs against the labels; 0 needs no teacher, 1 no labels."""
+
+    def labelled_datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the training needs labels of."""
+        return self.dataset_names() if self.alpha < 1 else ()
