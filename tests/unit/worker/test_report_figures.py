@@ -94,6 +94,11 @@ class TestThePath:
         assert page.lanes == ["Size"]
         assert "halve: 621 kB" in page.labels[0]
 
+    def test_what_was_measured_only_on_the_way_is_known_of_the_input_model(self) -> None:
+        first = stops(a_report(()))[0]
+
+        assert first.values[Metric.LATENCY_P50].point == 0.212
+
     def test_a_target_without_steps_of_its_own_has_a_place(self) -> None:
         report = a_report()
         bare = tuple(each for each in report.steps if not each.name.startswith("cpu/"))

@@ -54,14 +54,14 @@ class _Section(Generic[Kind]):
         return [each for each in step.evidence if isinstance(each, self.kind)]
 
 
-TRAINING = _Section("Training", Curve, curves.panel, room=12_000)
+CURVES = _Section("Curves", Curve, curves.panel, room=12_000)
 LAYERS = _Section("Sensitivity by layer", Sensitivity, sensitivity.figure, room=1_500)
 TRIED = _Section("Candidates", Candidates, candidates.figure, room=900)
 
 
 def sections(report: Report) -> Iterator[Markup]:
-    """Training, sensitivity by layer and candidates: those of which there is anything to show."""
-    yield from TRAINING.drawn(report)
+    """Curves, sensitivity by layer and candidates: those of which there is anything to show."""
+    yield from CURVES.drawn(report)
     yield from LAYERS.drawn(report)
     yield from TRIED.drawn(report)
 

@@ -131,7 +131,8 @@ def _bar(row: Row, width: float) -> Markup:
 
 
 def _kind(row: Row) -> str:
-    return "after" if row.stop and row.stop.kind and not row.stop.given_up else "before"
+    plain = row.stop is None or row.stop.is_input or row.stop.given_up
+    return "before" if plain else "after"
 
 
 def _whisker(row: Row, value: Value, scale: Scale) -> Iterator[Markup]:
@@ -195,7 +196,7 @@ def _band(row: Row, value: Value, scale: Scale) -> Markup:
 
 def _reference(rows: Sequence[Row], known: Known, scale: Scale) -> Iterator[Markup]:
     """The input model's figure, down to the end."""
-    if known and rows[0].stop is not None:
+    if known and known[0][0].stop and known[0][0].stop.is_input:
         at = WIDTH * scale.share(known[0][1].point)
         yield line((at, rows[0].middle), (at, rows[-1].top + rows[-1].height), "reference")
 

@@ -48,6 +48,11 @@ class Stop:
     executed: bool = True
     given_up: bool = False
 
+    @property
+    def is_input(self) -> bool:
+        """Whether it is the input model."""
+        return not self.kind and self.target is None
+
 
 def stops(report: Report) -> list[Stop]:
     """The input model, the common steps, then each target's own, as the plan has them.
@@ -56,7 +61,8 @@ def stops(report: Report) -> list[Stop]:
     left out. A target without steps of its own has one stop, which is named after its runtime.
     """
     size = report.inputs[0].bytes
-    found = [Stop("input model", "", None, size, _before(_metrics(report)))]
+    passed = [metric for each in measured_path(report) for metric in each.metrics]
+    found = [Stop("input model", "", None, size, _before([*_metrics(report), *passed]))]
     way = {each.step: _after(each.metrics) for each in measured_path(report)}
     found += [_stop(step, None, way) for step in common_steps(report.steps)]
     for target in report.plan.targets:
