@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from benchmarks.compression.benches import Bench
 from benchmarks.compression.intervals import Interval
@@ -34,7 +35,7 @@ def draw(bench: Bench, lines: Sequence[Line], path: Path) -> None:
     plt.close(figure)
 
 
-def _bars(axis: plt.Axes, shown: Sequence[Line], values: Sequence[Interval], title: str) -> None:
+def _bars(axis: Axes, shown: Sequence[Line], values: Sequence[Interval], title: str) -> None:
     colours = [OURS if line.name.startswith("Lathe") else THEIRS for line in shown]
     middles = [value.middle for value in values]
     reach = [

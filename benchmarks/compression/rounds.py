@@ -91,8 +91,8 @@ def _measured(one: Round, task: Path, ran: dict[str, Ran | str]) -> dict[str, An
     part = one.folder / "measured.part"
     blocks = ["--blocks", "2"] if one.quick else []
     pairs = [f"{name}={path}" for name, path in models.items()]
-    command = [sys.executable, "-m", "benchmarks.compression.measure", task, *pairs]
-    run([*command, "--out", part, *blocks], one.folder / "measuring.log")
+    command = [sys.executable, "-m", "benchmarks.compression.measure", str(task), *pairs]
+    run([*command, "--out", str(part), *blocks], one.folder / "measuring.log")
     figures: dict[str, Any] = json.loads(part.read_text())
     for name, took in ran.items():
         if isinstance(took, Ran):

@@ -129,7 +129,7 @@ def _compared(kind: str, own: Line, other: Line) -> float | None:
     if kind == "Faster":
         return own.faster.middle / other.faster.middle
     if kind == "Drop":
-        return own.drop and own.drop.middle
+        return None if own.drop is None else own.drop.middle
     if kind == "Better":
         pair = own.top1, other.top1
         return None if None in pair else 100 * ((own.top1 or 0) - (other.top1 or 0))

@@ -112,16 +112,15 @@ def plant(network: nn.Module) -> None:
     """
     if not isinstance(network, ResidualCNN):
         raise TypeError("the fault is planted in a ResidualCNN")
-    block = network.blocks[0]
-    normalisation, convolution = block.first[1], block.second[0]
-    channel = int(normalisation.weight.abs().argmax())
-    normalisation.weight[channel] *= 1000
-    normalisation.bias[channel] *= 1000
-    convolution.weight[:, channel] /= 1000
+    weights = dict(network.named_parameters())
+    scale, shift = (weights[f"blocks.0.first.1.{name}"] for name in ("weight", "bias"))
+    channel = int(scale.abs().argmax())
+    scale[channel] *= 1000
+    shift[channel] *= 1000
+    weights["blocks.0.second.0.weight"][:, channel] /= 1000
 
 
 _GLYPHS = Recipe(epochs=6, rate=3e-3, low=True)
-_STUDENT = {"widths": (12, 20, 20, 28)}
 
 TASKS: Mapping[str, Task] = {
     task.name: task

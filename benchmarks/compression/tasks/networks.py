@@ -95,10 +95,12 @@ class _Layer(nn.Module):
         query, key, value = (self._split(part(seen)) for part in (self.query, self.key, self.value))
         weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(query.shape[3]), dim=3)
         x = x + self.mixed((weights @ value).transpose(1, 2).flatten(2))
-        return x + self.narrow(torch.relu(self.wide(self.before_wide(x))))
+        changed: torch.Tensor = x + self.narrow(torch.relu(self.wide(self.before_wide(x))))
+        return changed
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        batch, length, size = x.shape
+        return x.reshape(batch, length, self.heads, size // self.heads).transpose(1, 2)
 
 
 def mlp(classes: int = 10, hidden: tuple[int, ...] = (300, 100), features: int = 64) -> nn.Module:
@@ -117,7 +119,7 @@ def residual_cnn(classes: int = 62, widths: tuple[int, ...] = (32, 64, 64, 96)) 
 
 def resnet18_28(classes: int = 10) -> nn.Module:
     """ResNet-18 of torchvision for 28x28 grey images: a 3x3 stem of stride 2 and no max pooling."""
-    network = resnet18(num_classes=classes)
+    network: nn.Module = resnet18(num_classes=classes)
     network.conv1 = nn.Conv2d(1, 64, 3, stride=2, padding=1, bias=False)
     network.maxpool = nn.Identity()
     return network
@@ -125,12 +127,14 @@ def resnet18_28(classes: int = 10) -> nn.Module:
 
 def resnet18_224(classes: int = 1000) -> nn.Module:
     """ResNet-18 of torchvision as it is."""
-    return resnet18(num_classes=classes)
+    network: nn.Module = resnet18(num_classes=classes)
+    return network
 
 
 def mobilenet_v2_224(classes: int = 1000) -> nn.Module:
     """MobileNet v2 of torchvision as it is."""
-    return mobilenet_v2(num_classes=classes)
+    network: nn.Module = mobilenet_v2(num_classes=classes)
+    return network
 
 
 def encoder(classes: int = 32, vocabulary: int = 256, size: int = 384) -> Encoder:

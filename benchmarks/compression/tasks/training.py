@@ -46,13 +46,13 @@ def fit(
     network.train()
     for epoch in range(recipe.epochs):
         total = 0.0
-        for rows in torch.randperm(len(x), generator=chance).split(recipe.batch):
+        for rows in torch.split(torch.randperm(len(x), generator=chance), recipe.batch):
             inputs = recipe.change(x[rows], chance) if recipe.change else x[rows]
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.low):
                 scores = network(inputs)
             loss = nn.functional.cross_entropy(scores.float(), y[rows])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             total += loss.item() * len(rows)

@@ -74,7 +74,7 @@ def test_the_planted_fault_changes_no_answer_in_floating_point() -> None:
     plant(network)
 
     torch.testing.assert_close(network(images), before, rtol=1e-3, atol=1e-4)
-    scales = network.blocks[0].first[1].weight.abs()
+    scales = dict(network.named_parameters())["blocks.0.first.1.weight"].abs()
     assert scales.max() > 100 * scales.median()
 
 
