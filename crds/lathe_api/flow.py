@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from lathe_api.chains import Check, Finding, Place, chains, once
 from lathe_api.order import (
+    folded_last,
     heads_are_trained,
     last_in_torch,
     maps_are_fresh,
@@ -171,7 +172,8 @@ def _gated(spec: ModelOptimizationSpec) -> set[Metric]:
 CHECKS: tuple[Check, ...] = (
     step_names_are_unique,  # status speaks of steps by name
     formats_chain,  # no step gets what it cannot read
-    steps_in_order,  # rounding twice is not rounding better; what is folded cannot be trained
+    steps_in_order,  # rounding twice is not rounding better
+    folded_last,  # a folded normalisation cannot be trained
     last_in_torch,  # learned ranges are for the export
     rounding_is_used,  # hours of training for nothing
     maps_are_fresh,  # a map of another model misleads

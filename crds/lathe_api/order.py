@@ -37,11 +37,16 @@ ORDERS = (
         "folding scales the values that channels share: fold before",
     ),
     Order(
-        TRAINING | STRUCTURE - {"factorize"},
+        TRAINING | STRUCTURE,
         frozenset({"fuse"}),
         "fold after the last training step",
     ),
     Order(GRAPHS, frozenset({"quantize"}), "remove it or move it before"),
+    Order(
+        frozenset({"quantize"}),
+        frozenset({"convertPrecision"}),
+        "8 bits are chosen from 32: leave the one or the other out",
+    ),
     Order(
         GRAPHS | {"optimize"},
         frozenset({"optimize"}),
@@ -61,6 +66,22 @@ def _out_of_order(chain: list[Place]) -> Iterator[Finding]:
             before = [p for p in chain[:i] if p.entry.kind in order.after]
             if place.entry.kind in order.kinds and before:
                 yield Finding(place.spelled, f"comes after {before[0].spelled}: {order.why}")
+
+
+def folded_last(spec: ModelOptimizationSpec) -> Iterator[Finding]:
+    """What is folded is not trained, within a step neither."""
+    yield from once(f for _, chain in chains(spec) for f in _recovering(chain))
+
+
+def _recovering(chain: list[Place]) -> Iterator[Finding]:
+    for i, place in enumerate(chain):
+        step = place.entry.sparsify or place.entry.cluster
+        fused = [before for before in chain[:i] if before.entry.kind == "fuse"]
+        if fused and step is not None and step.recovery is not None:
+            yield Finding(
+                f"{place.spelled}.recovery",
+                f"comes after {fused[0].spelled}: fold after the last training",
+            )
 
 
 def maps_are_fresh(spec: ModelOptimizationSpec) -> Iterator[Finding]:
@@ -130,14 +151,15 @@ def rounding_is_used(spec: ModelOptimizationSpec) -> Iterator[Finding]:
     trained = [p for chain in lines for p in chain if p.entry.kind == "quantizeAware"]
     for place in dict.fromkeys(p for p in trained if p not in rounded):
         yield Finding(
-            place.spelled, "trains for 8 bits, but no target quantises: put quantize after"
+            place.spelled,
+            "trains for 8 bits, but no target uses it: put quantize with mode Static after",
         )
 
 
 def _rounded(chain: list[Place]) -> Iterator[Place]:
     for i, place in enumerate(chain):
-        later = {each.entry.kind for each in chain[i + 1 :]}
-        if place.entry.kind == "quantizeAware" and "quantize" in later:
+        later = [each.entry.quantize for each in chain[i + 1 :] if each.entry.quantize]
+        if place.entry.kind == "quantizeAware" and any(q.mode == "Static" for q in later):
             yield place
 
 

@@ -214,6 +214,15 @@ BROKEN = {
         ["steps[0].quantizeAware"],
         a_resource().steps(AWARE),
     ),
+    "training with rounding that is found anew at run time": (
+        ["steps[0].quantizeAware"],
+        a_resource().steps(AWARE, EXPORT, DYNAMIC),
+    ),
+    "8 bits of 16": (["steps[2].quantize"], a_resource().steps(EXPORT, FP16, QUANTIZE)),
+    "training within a step after folding": (
+        ["steps[1].sparsify.recovery"],
+        a_resource().steps(FUSE, {"sparsify": {"sparsity": 0.5, "recovery": {"dataset": "train"}}}),
+    ),
     "training with rounding after values are shared": (
         ["steps[1].quantizeAware"],
         a_resource().steps(CLUSTER, AWARE, EXPORT, QUANTIZE),
