@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import pkgutil
 import re
 import subprocess
@@ -52,6 +53,42 @@ def step_classes() -> Iterator[type[Step]]:
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, Step) and value is not Step:
                 yield value
+
+
+def is_ours(name: str | None) -> bool:
+    return bool(name) and str(name).partition(".")[0].startswith("lathe_")
+
+
+def defined(module: str) -> set[str]:
+    """Names that a module of ours has at its top level, submodules included; empty for none."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return set()
+    names: set[str] = set()
+    for node in ast.parse(Path(spec.origin).read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            stored = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+            names |= {part.id for part in stored if isinstance(part.ctx, ast.Store)}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+    for folder in spec.submodule_search_locations or ():
+        names |= {found.name for found in pkgutil.iter_modules([folder])}
+    return names
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_what_is_imported_only_when_something_runs_is_there(file: Path) -> None:
+    missing = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and is_ours(node.module)
+        for alias in node.names
+        if alias.name not in defined(str(node.module))
+    ]
+
+    assert missing == []
 
 
 def test_every_step_is_in_the_roster() -> None:

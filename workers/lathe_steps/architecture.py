@@ -16,7 +16,3 @@ class Architecture(Parameters):
     args: Annotated[dict[str, Any], Field(max_length=32)] = Field(default_factory=dict)
     """Arguments of the architecture, such as num_classes; for transformers the one argument config,
     such as {hidden_size: 128, num_labels: 3}. None may load weights or code."""
-
-    def __hash__(self) -> int:
-        """Of the name alone: arguments may hold lists and mappings."""
-        return hash(self.ref)

@@ -172,7 +172,7 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     run = LocalRun(
         plan=_planned(found.resource),
         storage=arguments.storage,
-        workspace=arguments.workspace or _cache(environment),
+        workspace=(arguments.workspace or _cache(environment)).absolute(),
         threads=arguments.threads,
         allow_state_dict=arguments.allow_state_dict,
         environment=environment,
