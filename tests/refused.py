@@ -61,7 +61,7 @@ REFUSED: dict[str, ResourceBuilder] = {
     "sparsity without a share or a pattern": a_resource().steps({"sparsify": {}}),
     "nothing but zeros": a_resource().steps({"sparsify": {"sparsity": 1}}),
     "a group of which more is left than there is": a_resource().steps(
-        {"sparsify": {"pattern": {"n": 4, "m": 4}}}
+        {"sparsify": {"pattern": {"keep": 4, "of": 4}}}
     ),
     "several passes at once": a_resource().steps(
         {"sparsify": {"sparsity": 0.5, "schedule": "OneShot", "passes": 2}}

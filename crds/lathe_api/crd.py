@@ -22,6 +22,9 @@ Schema = dict[str, Any]
 LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
 """Marks, on a field, a list whose items are told apart by these keys."""
 
+YAML_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
+"""Names that kubectl's YAML does not read as text."""
+
 _BOUNDS = (
     "minimum",
     "maximum",
@@ -172,6 +175,8 @@ class _Rewriter:
                 return {**made, "x-kubernetes-preserve-unknown-fields": True}
             made["additionalProperties"] = self.rewrite(values, f"{path}.*", listed=True)
             return {**made, **_key_rules(pattern)}
+        if words := YAML_BOOLEANS & node["properties"].keys():
+            raise ValueError(f"{path}: YAML 1.1 reads the name {min(words)} as true or false")
         made["properties"] = {
             name: self.rewrite(child, f"{path}.{name}", listed=listed)
             for name, child in node["properties"].items()

@@ -26,7 +26,7 @@ class ConvertPrecision(Step):
     writes: ClassVar = Format.ONNX
     rules: ClassVar = (
         Rule(
-            "self.dtype == 'FP16' || !has(self.calibration)",
+            "!has(self.dtype) || self.dtype == 'FP16' || !has(self.calibration)",
             "calibration is for FP16: BF16 holds all values that 32 bits hold",
             lambda it: it.dtype == "FP16" or it.calibration is None,
         ),

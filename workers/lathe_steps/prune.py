@@ -17,6 +17,11 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 SampleCount = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
+_BLOCK = "has(self.granularity) && self.granularity == 'Block'"
+_LOOKS = f"(has(self.importance) && self.importance == 'Taylor') || ({_BLOCK})"
+"""In CEL: that samples decide what is removed. Within lists the server fills in no defaults."""
+
+
 class PruneTarget(Parameters):
     """How much is to be left."""
 
@@ -65,25 +70,26 @@ class Prune(Step):
     checkpoints: ClassVar = True
     rules: ClassVar = (
         Rule(
-            "!(self.importance == 'Taylor' || self.granularity == 'Block') || has(self.data)",
+            f"!({_LOOKS}) || has(self.data)",
             "importance Taylor and granularity Block need data",
             lambda it: (
                 it.data is not None or (it.importance != "Taylor" and it.granularity != "Block")
             ),
         ),
         Rule(
-            "self.importance == 'Taylor' || self.granularity == 'Block' || !has(self.data)",
+            f"{_LOOKS} || !has(self.data)",
             "only importance Taylor and granularity Block take data",
             lambda it: it.data is None or it.importance == "Taylor" or it.granularity == "Block",
         ),
         Rule(
-            "self.granularity != 'Block' || self.importance == 'L2'",
+            f"!({_BLOCK}) || !has(self.importance) || self.importance == 'L2'",
             "granularity Block ranks by what blocks change, and takes no importance",
             lambda it: it.granularity != "Block" or it.importance == "L2",
         ),
         Rule(
-            "self.granularity == 'Channel' || (self.scope == 'Global' && "
-            "self.importance != 'BNScale')",
+            "!has(self.granularity) || self.granularity == 'Channel' || "
+            "((!has(self.scope) || self.scope == 'Global') && "
+            "(!has(self.importance) || self.importance != 'BNScale'))",
             "only granularity Channel takes a scope, or importance BNScale",
             lambda it: (
                 it.granularity == "Channel" or (it.scope == "Global" and it.importance != "BNScale")

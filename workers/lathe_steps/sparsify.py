@@ -10,19 +10,19 @@ from lathe_steps.words import Glob
 
 
 class GroupPattern(Parameters):
-    """At most n weights that are not zero among every m neighbours."""
+    """At most so many weights that are not zero among so many neighbours, such as 2 of 4."""
 
     rules: ClassVar = (
         Rule(
-            cel="self.n < self.m",
-            message="n is smaller than m",
-            holds=lambda it: it.n < it.m,
+            cel="self.keep < self.of",
+            message="keep is smaller than of",
+            holds=lambda it: it.keep < it.of,
         ),
     )
 
-    n: Annotated[int, Field(ge=1, le=31)]
+    keep: Annotated[int, Field(ge=1, le=31)]
     """How many weights of each group may be left."""
-    m: Annotated[int, Field(ge=2, le=32)]
+    of: Annotated[int, Field(ge=2, le=32)]
     """How many neighbours along a layer's inputs make a group; they have to divide into groups."""
 
 
@@ -40,7 +40,8 @@ class Sparsify(Step):
     exactly_one_of: ClassVar = ("sparsity", "pattern")
     rules: ClassVar = (
         Rule(
-            cel="self.schedule != 'OneShot' || self.passes == 1",
+            cel="!has(self.schedule) || self.schedule != 'OneShot' || "
+            "!has(self.passes) || self.passes == 1",
             message="OneShot is one pass: leave out passes, or choose Linear or Cubic",
             holds=lambda it: it.schedule != "OneShot" or it.passes == 1,
         ),
@@ -51,7 +52,7 @@ class Sparsify(Step):
     sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Share of the weights that is to be zero, anywhere in the tensors."""
     pattern: GroupPattern | None = None
-    """Instead of a share: how many weights of each group may be left, such as {n: 2, m: 4}."""
+    """Instead of a share: how many weights of each group may be left, such as {keep: 2, of: 4}."""
     scope: Literal["Global", "Local"] = "Global"
     """Whether weights compete across the whole model or within their tensor; within their group
     for a pattern."""
@@ -91,7 +92,7 @@ class Sparsify(Step):
         from lathe_steps.toolchains.networks import sparsifying
 
         torch.set_num_threads(context.threads)
-        pattern = self.pattern and sparsifying.Pattern(self.pattern.n, self.pattern.m)
+        pattern = self.pattern and sparsifying.Pattern(self.pattern.keep, self.pattern.of)
         wish = sparsifying.Wish(
             method=self.method,
             sparsity=pattern or self.sparsity or 0.0,

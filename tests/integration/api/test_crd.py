@@ -1,14 +1,18 @@
 """The generated CustomResourceDefinition before a real kube-apiserver."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from e2e.localcluster.controlplane import ControlPlane, KubectlError
 from tests.builders import DISTILL, PRUNE, QUANTIZE, Document, ResourceBuilder, a_resource, target
 from tests.refused import ONLY_PYDANTIC, REFUSED
+from tests.sound import SOUND
 
 pytestmark = pytest.mark.apiserver
 
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").rglob("*.yaml"))
 FULL = (
     a_resource()
     .steps({"name": "halve", **PRUNE}, DISTILL)
@@ -37,7 +41,7 @@ def test_kubectl_explains_a_step_in_the_words_of_its_docstring(server: ControlPl
     explained = " ".join(server.kubectl("explain", "mo.spec.steps.prune").split())
 
     assert "Remove the least important channels" in explained
-    assert "importance <string> enum: L1, L2, BNScale, Random" in explained
+    assert "importance <string> enum: L1, L2, BNScale, Random, Taylor" in explained
 
 
 def test_defaults_are_filled_in_outside_of_lists_only(server: ControlPlane, namespace: str) -> None:
@@ -58,6 +62,22 @@ def test_what_pydantic_refuses_the_server_refuses(
 ) -> None:
     with pytest.raises(KubectlError):
         create(server, namespace, resource.document(), "--dry-run=server")
+
+
+@pytest.mark.parametrize("resource", SOUND.values(), ids=SOUND)
+def test_what_can_work_the_server_takes(
+    server: ControlPlane, namespace: str, resource: ResourceBuilder
+) -> None:
+    made = create(server, namespace, resource.document(), "--dry-run=server")
+
+    assert made["spec"].get("steps") == resource.spec.get("steps")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_the_server_takes_every_example(
+    server: ControlPlane, namespace: str, example: Path
+) -> None:
+    server.kubectl("create", "-n", namespace, "-f", str(example), "--dry-run=server")
 
 
 TRANSITIONS = {

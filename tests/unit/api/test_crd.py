@@ -1,5 +1,6 @@
 """What the generated CustomResourceDefinition must be, before any server sees it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from lathe_api.crd import crd, main, structural
+from lathe_api.crd import _types_below, crd, main, structural
+from lathe_api.v1alpha1.steps import StepEntry
+from lathe_steps.base import Parameters, Rule
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -58,6 +61,37 @@ def test_it_is_plain_yaml_without_aliases() -> None:
 
     assert yaml.safe_load(text) == crd()
     assert "&id" not in text
+
+
+def rules_within_lists() -> Iterator[tuple[type[Parameters], Rule]]:
+    """Rules of every type that stands in a list, where the server fills in no defaults."""
+    for model in _types_below(StepEntry).values():
+        if issubclass(model, Parameters):
+            yield from ((model, rule) for rule in model.rules)
+
+
+def test_rules_within_lists_ask_whether_a_field_is_there_before_they_read_it() -> None:
+    careless = [
+        f"{model.__name__}.{name}: {rule.cel}"
+        for model, rule in rules_within_lists()
+        for name in re.findall(r"self\.([a-zA-Z]+)", rule.cel)
+        if name not in required(model) and f"has(self.{name})" not in rule.cel
+    ]
+
+    assert careless == []
+
+
+def required(model: type[Parameters]) -> set[str | None]:
+    return {field.alias for field in model.model_fields.values() if field.is_required()}
+
+
+class _OneLetter(BaseModel):
+    n: int
+
+
+def test_a_name_that_yaml_reads_as_a_boolean_is_not_generated() -> None:
+    with pytest.raises(ValueError, match="YAML"):
+        structural(_OneLetter)
 
 
 class _Unbounded(BaseModel):

@@ -99,7 +99,7 @@ def test_biases_and_normalisations_stay_as_they_were(bench: Bench) -> None:
 
 
 def test_two_of_four_are_left_everywhere(bench: Bench) -> None:
-    made = sparse(bench, sparsity=None, pattern={"n": 2, "m": 4}, ignore=["stem"])
+    made = sparse(bench, sparsity=None, pattern={"keep": 2, "of": 4}, ignore=["stem"])
 
     for name, tensor in weights(made).items():
         if not name.startswith("stem"):
@@ -201,7 +201,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a share at which a layer is left with nothing": {"sparsity": 0.9999, "scope": "Local"},
     "a pattern of ignore that matches nothing": {"ignore": ["layer9.*"]},
     "a model of which everything is ignored": {"ignore": ["*"]},
-    "groups that inputs do not divide into": {"sparsity": None, "pattern": {"n": 2, "m": 4}},
+    "groups that inputs do not divide into": {"sparsity": None, "pattern": {"keep": 2, "of": 4}},
 }
 
 
@@ -212,7 +212,7 @@ def test_it_refuses(bench: Bench, asked: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"sparsity": 0.5, "pattern": {"n": 1, "m": 2}}], ids=["neither", "both"]
+    "asked", [{}, {"sparsity": 0.5, "pattern": {"keep": 1, "of": 2}}], ids=["neither", "both"]
 )
 def test_a_share_or_a_pattern_is_asked_for(asked: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
