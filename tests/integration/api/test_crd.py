@@ -41,7 +41,7 @@ def test_kubectl_explains_a_step_in_the_words_of_its_docstring(server: ControlPl
     explained = " ".join(server.kubectl("explain", "mo.spec.steps.prune").split())
 
     assert "Remove the least important channels" in explained
-    assert "importance <string> enum: L1, L2, BNScale, Random, Taylor" in explained
+    assert "granularity <string> enum: Channel, Block, Head" in explained
 
 
 def test_defaults_are_filled_in_outside_of_lists_only(server: ControlPlane, namespace: str) -> None:
