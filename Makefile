@@ -75,7 +75,8 @@ unit: sync ## Tests without servers, a minute or two
 .PHONY: test
 test: control-plane ## Every test but e2e: real kube-apiserver, real S3 server, real engine builds
 	$(RUN) pytest -n auto tests/unit tests/golden tests/architecture
-	$(RUN) pytest tests/integration
+	$(RUN) pytest -n 2 tests/integration/examples
+	$(RUN) pytest tests/integration --ignore=tests/integration/examples
 
 .PHONY: e2e
 e2e: sync ## Stories in a local cluster with real pods; needs root on Linux
