@@ -10,7 +10,12 @@ FETCH, OPEN, EVALUATE, PUBLISH = "Fetch", "Open", "Evaluate", "Publish"
 
 TRAINING = 30.0
 SHORT = 3.0
-WEIGHTS: Mapping[str, float] = {"quantize": 5.0, "buildEngine": 8.0, "export": 5.0}
+WEIGHTS: Mapping[str, float] = {
+    "quantize": 5.0,
+    "buildEngine": 8.0,
+    "export": 5.0,
+    "sensitivity": 8.0,
+}
 """Of steps that do not train; SHORT for the others."""
 
 
@@ -26,4 +31,6 @@ def stages(chain: Chain) -> tuple[Stage, ...]:
 
 
 def _weight(planned: PlannedStep) -> float:
-    return TRAINING if planned.step.trains else WEIGHTS.get(planned.kind, SHORT)
+    step = planned.step
+    within = step.checkpoints and step.dataset_names()  # such as training between passes
+    return TRAINING if step.trains or within else WEIGHTS.get(planned.kind, SHORT)
