@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.compression.tasks.samples import Samples, Split
 
 LENGTH, VOCABULARY, TOPICS, WORDS = 128, 256, 32, 16
-SHARE = 0.17
+SHARE = 0.45
 """Of the tokens that are a topic's."""
 CALIBRATION = 256
 
