@@ -206,12 +206,3 @@ def test_a_student_that_cannot_be_built_is_seen_before_the_run_begins() -> None:
         step.require(())
 
     assert refusal.value.reason is Reason.UNKNOWN_ARCHITECTURE
-
-
-def test_a_student_with_arguments_of_any_kind_can_be_looked_up() -> None:
-    one, same, other = (
-        Distill.model_validate({"dataset": "train", **student("lathe.mlp", hidden=hidden)})
-        for hidden in ([8, 8], [8, 8], [9])
-    )
-
-    assert len({one, same, other}) == 2
