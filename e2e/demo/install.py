@@ -18,7 +18,9 @@ WORKER_ACCOUNT = "lathe-worker"
 
 
 def operator(kubectl: Kubectl, images: ImageNames, workspace: Path) -> None:
-    """Apply the CRD and the operator, and wait until it is ready.
+    """Apply the CRD and the operator, and wait until it is ready: it ends unless the CRD is served.
+
+    `kubectl wait` for the CRD itself would fail in the moment before it has any condition.
 
     Args:
         kubectl: The cluster.
@@ -26,10 +28,6 @@ def operator(kubectl: Kubectl, images: ImageNames, workspace: Path) -> None:
         workspace: A folder of the caller's, for the kustomization that names the images.
     """
     kubectl("apply", "--filename", str(REPOSITORY / "crds"))
-    kubectl(
-        *("wait", "--for=condition=Established", "--timeout=60s"),
-        "crd/modeloptimizations.lathe.dev",
-    )
     kubectl("apply", "--kustomize", str(_overlay(images, workspace)))
     kubectl(
         *("rollout", "status", f"--namespace={SYSTEM}", f"deployment/{DEPLOYMENT}"),
