@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ _IN_FULL = [
 ]
 
 
-def policy() -> dict[str, object]:
-    """Every request once, when its response is complete; our writes with both bodies.
+def policy(*, bodies: bool = True) -> dict[str, object]:
+    """Every request once, when its response is complete; our writes with both bodies, if asked.
 
     The control plane's own users and paths that are no resources (/readyz, discovery) are left
     out of it, but for what the controllers do with Jobs, pods and Events.
@@ -32,7 +33,11 @@ def policy() -> dict[str, object]:
         "rules": [
             {"level": "None", "nonResourceURLs": ["*"]},
             {"level": "None", "userGroups": ["system:nodes"], "resources": [_IN_FULL[-1]]},
-            {"level": "RequestResponse", "verbs": sorted(WRITES), "resources": _IN_FULL},
+            {
+                "level": "RequestResponse" if bodies else "Metadata",
+                "verbs": sorted(WRITES),
+                "resources": _IN_FULL,
+            },
             {"level": "None", "users": components},
             {"level": "Metadata"},
         ],
@@ -52,6 +57,8 @@ class AuditEvent:
     name: str
     code: int
     user_agent: str
+    received: datetime
+    """When the server got it, by the server's clock."""
     request: dict[str, Any] | None = field(repr=False)
     """The body as sent, at level RequestResponse."""
     response: dict[str, Any] | None = field(repr=False)
@@ -64,9 +71,24 @@ class AuditEvent:
 
 def read(log: Path) -> Iterator[AuditEvent]:
     """The events of an audit log about resources, oldest first; a line half written is left out."""
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
+    yield from Tail(log).fresh()
+
+
+class Tail:
+    """An audit log that grows, read from where it was read last."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = 0
+
+    def fresh(self) -> Iterator[AuditEvent]:
+        """The events about resources since last time; a line half written waits."""
+        with self._log.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
                 entry = json.loads(line)
                 if "objectRef" in entry:
                     yield _event(entry)
@@ -84,6 +106,7 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         name=target.get("name", ""),
         code=entry.get("responseStatus", {}).get("code", 0),
         user_agent=entry.get("userAgent", ""),
+        received=datetime.fromisoformat(entry["requestReceivedTimestamp"]),
         request=entry.get("requestObject"),
         response=entry.get("responseObject"),
     )

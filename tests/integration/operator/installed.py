@@ -69,12 +69,17 @@ class OperatorProcess:
             **environment,
         }
 
-    def __enter__(self) -> Self:
+    def begin(self) -> Self:
+        """Start it, and wait for nothing."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "lathe_operator.main"], env=self._environment, stderr=log
             )
-        self.until(lambda: self.get("/healthz") == "ok", "the operator to answer")
+        return self
+
+    def __enter__(self) -> Self:
+        self.begin()
+        self.until(lambda: self.get("/healthz") == "ok", "the operator to answer", 90.0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +97,7 @@ class OperatorProcess:
 
     def until_leading(self) -> None:
         """Wait until it leads and watches."""
-        self.until(lambda: self.leads and self.get("/readyz") == "ok", "the operator to lead")
+        self.until(lambda: self.leads and self.get("/readyz") == "ok", "the operator to lead", 90.0)
 
     @property
     def leads(self) -> bool:
