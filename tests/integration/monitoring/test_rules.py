@@ -124,7 +124,7 @@ STORIES: dict[str, Story] = {
     "a queue that is never empty": Story(
         "LatheQueueBacksUp",
         {f"lathe_queue_depth{{{POD}}}": "0x50 60+1x30"},
-        "At least 69 resources have waited for a look for 10 minutes.",
+        "At least 70 resources have waited for a look for 10 minutes.",
         HERE,
     ),
     "a burst": Story("LatheQueueBacksUp", {f"lathe_queue_depth{{{POD}}}": "0x65 5000 0x20"}),
@@ -139,14 +139,14 @@ STORIES: dict[str, Story] = {
     "a bucket that is away": Story(
         "LatheRunsFail",
         {failed("StorageUnavailable"): "0x40 4x40", failed("DiskFull"): "0x40 1x40"},
-        "Runs fail as StorageUnavailable, 4.068 within an hour.",
+        "Runs fail as StorageUnavailable, 4 within an hour.",
         {"reason": "StorageUnavailable"},
     ),
     "models that are no good": Story("LatheRunsFail", {failed("InvalidModel"): "0+1x80"}),
     "workers that are too small": Story(
         "LatheOutOfMemory",
         {failed("OutOfMemory"): "0x40 1x40", attempts("OutOfMemory"): "0x40 3x40"},
-        "Workers run out of memory, 4.068 within an hour.",
+        "Workers run out of memory, 4 within an hour.",
     ),
     "one worker that was too small": Story(
         "LatheOutOfMemory",
