@@ -1,4 +1,4 @@
-"""What the watches bring goes into the view and into the queue. Nothing is decided here."""
+"""What the watches bring goes into the view, and news into the queue. Nothing is decided here."""
 
 import time
 from collections import defaultdict
@@ -38,7 +38,7 @@ class Ages:
 
 
 def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.OperatorRegistry:
-    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`."""
+    """The handlers: what is seen is shown to `view`, and what is new there is told to `add`."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
@@ -47,21 +47,21 @@ def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.
 
     @kopf.on.event(*RESOURCES, registry=found)
     async def on_resource(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_resource(body, gone=type == "DELETED")
         ages.saw(PLURAL)
-        add(Ref(body["metadata"]["namespace"], body["metadata"]["name"]))
+        if view.show_resource(body, gone=type == "DELETED"):
+            add(Ref(body["metadata"]["namespace"], body["metadata"]["name"]))
 
     @kopf.on.event(*JOBS, registry=found)
     async def on_job(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_job(body, gone=type == "DELETED")
         ages.saw("jobs")
-        add(worked_for(body))
+        if view.show_job(body, gone=type == "DELETED"):
+            add(worked_for(body))
 
     @kopf.on.event(*PODS, registry=found)
     async def on_pod(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_pod(body, gone=type == "DELETED")
         ages.saw("pods")
-        add(worked_for(body))
+        if view.show_pod(body, gone=type == "DELETED"):
+            add(worked_for(body))
 
     return found
 

@@ -71,7 +71,8 @@ class Resource:
         finished: Whether that is the end of its run.
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
-        document: The resource as JSON, without what no decision needs.
+        document: The resource as JSON, without its status and what no decision needs.
+        status: Its status as JSON, but for progress.
     """
 
     ref: Ref
@@ -84,6 +85,7 @@ class Resource:
     finished: bool
     waits_since: float | None
     document: bytes
+    status: bytes
 
 
 @dataclass(frozen=True, slots=True)

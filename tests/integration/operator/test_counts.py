@@ -1,5 +1,7 @@
 """What a resource costs the API server, counted in its audit log: in its life, and ever after."""
 
+from datetime import timedelta
+
 import pytest
 
 from e2e.localcluster.audit import AuditEvent
@@ -13,6 +15,7 @@ FINISHED = 1000
 WRITES = {True: 6, False: 3}
 """Of a resource's life, whether an attempt fails on the way or not: its Job, and its status."""
 EVENTS = 3
+SECOND = timedelta(seconds=1)
 STATUS = "patch/modeloptimizations/status"
 
 
@@ -43,14 +46,15 @@ def test_a_resource_is_called_pending_only_when_its_pod_takes_its_time(
     made = {event.name[:-9]: event.received for event in asked if event.resource == "jobs"}
 
     for event in filter(is_pending, asked):
-        assert event.received - made[event.name] >= PATIENCE, event.name
+        # Of the second in which a Job was made, only the beginning is known.
+        assert event.received - made[event.name] > PATIENCE - SECOND, event.name
 
 
 def test_nothing_is_asked_for_twice_and_nothing_is_read_but_lists_and_watches(
     undisturbed: Undisturbed,
 ) -> None:
     asked = undisturbed.asked
-    assert {event.verb for event in asked} == {"create", "patch", "list", "watch"}
+    assert {event.verb for event in asked} <= {"create", "patch", "list", "watch"}
     assert [event for event in asked if event.code >= 300] == []
 
 
@@ -71,7 +75,7 @@ def test_a_restart_writes_nothing_about_a_thousand_that_have_ended(
     for number in range(FINISHED):
         crowd.finish(f"good-{number:04d}", status)
 
-    operator = start()
+    operator = start(LATHE_LEASE_SECONDS="60")
     operator.until_leading()
     crowd.apply("sentinel")
     crowd.until_jobs(1)  # all others came before it, and have been looked at
