@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.operator import scenes
-from benchmarks.operator.arms import ARMS
+from benchmarks.operator import report, scenes
+from benchmarks.operator.arms import ARMS, LATHE
+from benchmarks.operator.goals import faults
 from benchmarks.operator.scenes import Scene
 from benchmarks.operator.world import World
 
+DOCS = Path("docs/benchmarks")
 SCENES = (
     Scene("idle", scenes.idle, 200, rounds=3),
     Scene("burst-1000", scenes.burst, 1_000, rounds=5),
@@ -46,11 +48,27 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small scenes, no page, no times")
     parser.add_argument("--report", action="store_true", help="measure nothing, write the page")
     chosen = parser.parse_args()
-    out = (chosen.out or Path("out/bench-operator")).resolve()
-    picked = named(QUICK if chosen.quick else SCENES, chosen.only)
+    folder = "out/bench-operator-quick" if chosen.quick else "out/bench-operator"
+    out = (chosen.out or Path(folder)).resolve()
+    picked = () if chosen.report else named(QUICK if chosen.quick else SCENES, chosen.only)
     for scene in picked:
         size, rounds = chosen.size or scene.size, chosen.rounds or scene.rounds
         play(replace(scene, size=size, rounds=rounds), out)
+    if chosen.quick:
+        sys.exit(judge(out))
+    report.write(out, DOCS)
+
+
+def judge(out: Path) -> int:
+    """Say what is wrong with our counts, whatever the times were; gives the exit code."""
+    found = [
+        fault
+        for scene, by_arm in report.rounds_of(out).items()
+        for figures in by_arm.get(LATHE, ())
+        for fault in faults(scene, LATHE, figures)
+    ]
+    print("\n".join(found) or "every count is as it should be")
+    return 1 if found else 0
 
 
 def named(known: Sequence[Scene], names: Sequence[str]) -> tuple[Scene, ...]:
@@ -72,6 +90,7 @@ def play(scene: Scene, out: Path) -> None:
     if not missing:
         return
     out.mkdir(parents=True, exist_ok=True)
+    (out / "machine.json").write_text(json.dumps(report.machine(), indent=1) + "\n")
     with (
         tempfile.TemporaryDirectory(prefix="lathe-bench-") as folder,
         World(Path(folder), controllers=scene.controllers) as world,
