@@ -135,6 +135,11 @@ class FakeCluster:
             shown = {key: each for key, each in self.objects.items() if key[0] == kind}
             self._stale[kind] = copy.deepcopy(shown)
 
+    def hide(self, kind: str, name: str, namespace: str = "team") -> None:
+        """Let the watch of a kind fall silent, and miss one object."""
+        self.freeze(kind)
+        del self._stale[kind][kind, Ref(namespace, name)]
+
     def thaw(self) -> None:
         """Let the watches catch up."""
         self._stale = {}

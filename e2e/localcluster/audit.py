@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+_CREDENTIAL = "authentication.kubernetes.io/credential-id"
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 # Core is "". Secrets are never logged with their contents.
@@ -57,6 +58,8 @@ class AuditEvent:
     name: str
     code: int
     user_agent: str
+    credential: str
+    """Which token of the user's it was, such as JTI=…; empty where there are no others."""
     received: datetime
     """When the server got it, by the server's clock."""
     request: dict[str, Any] | None = field(repr=False)
@@ -106,6 +109,7 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         name=target.get("name", ""),
         code=entry.get("responseStatus", {}).get("code", 0),
         user_agent=entry.get("userAgent", ""),
+        credential="".join((entry["user"].get("extra") or {}).get(_CREDENTIAL, ())),
         received=datetime.fromisoformat(entry["requestReceivedTimestamp"]),
         request=entry.get("requestObject"),
         response=entry.get("responseObject"),

@@ -57,9 +57,9 @@ def start(installed: ControlPlane, team: Team, tmp_path: Path) -> Iterator[Start
     kubeconfig = token_config(installed, tmp_path)
     started: list[OperatorProcess] = []
 
-    def begin(**environment: str) -> OperatorProcess:
+    def begin(config: Path = kubeconfig, **environment: str) -> OperatorProcess:
         process = OperatorProcess(
-            kubeconfig,
+            config,
             tmp_path / f"operator-{len(started)}.log",
             LATHE_NAMESPACES=team.namespace,
             **environment,

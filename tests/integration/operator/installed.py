@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -49,6 +50,14 @@ def token_config(control_plane: ControlPlane, folder: Path) -> Path:
     path = folder / "operator.kubeconfig"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def credential(kubeconfig: Path) -> str:
+    """How the audit log calls the token of a kubeconfig."""
+    token = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]["token"]
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return f"JTI={claims['jti']}"
 
 
 class OperatorProcess:
