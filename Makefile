@@ -46,7 +46,7 @@ fmt: sync ## Format the code
 
 .PHONY: generate
 generate: sync ## Rewrite what is generated from the types: crds/*.yaml, docs/reference
-	$(RUN) python -m lathe_api.crd > crds/.generated && mv crds/.generated crds/lathe.dev_modeloptimizations.yaml
+	$(RUN) python -m lathe_api.crd crds
 	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
 

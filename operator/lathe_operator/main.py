@@ -28,10 +28,12 @@ logger = logging.getLogger("lathe_operator")
 
 
 class NotInstalled(Exception):  # noqa: N818 - named by what is the matter
-    """The cluster does not know what a ModelOptimization is."""
+    """The cluster does not know what a ModelOptimization is, or what a profile is."""
 
     def __init__(self) -> None:
-        super().__init__("the cluster does not serve ModelOptimization: `kubectl apply -f crds/`")
+        super().__init__(
+            "the cluster does not serve all kinds of lathe.dev: `kubectl apply -f crds/`"
+        )
 
 
 async def serve(settings: Settings) -> None:

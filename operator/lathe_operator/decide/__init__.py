@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
+from lathe_api.v1alpha1.status import FINISHED, ConditionType, ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
 from lathe_operator.decide import admission, cleanup, events, job, runs, situation, status
 from lathe_operator.decide.admission import Admitted
@@ -58,7 +58,8 @@ def _after_the_end(seen: Observed, after: ModelOptimizationStatus) -> Decision:
 def _refuse(seen: Observed, invalid: Invalid) -> Decision:
     """An invalid resource is a value that gets a condition; what it asked for before stops."""
     after = status.refused(seen, invalid)
-    return replace(_after_the_end(seen, after), ended=_ended(seen, after))
+    ended = _ended(seen, after) if after.phase in FINISHED else None
+    return replace(_after_the_end(seen, after), ended=ended)
 
 
 def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
