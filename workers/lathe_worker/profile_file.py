@@ -75,4 +75,4 @@ def _faults(profile: object, ref: ProfileRef) -> Invalid | None:
 
 
 def _within(root: str, ref: ProfileRef) -> str:
-    return f"{profiles.spelled(ref)} {root}".rstrip()
+    return f"{profiles.spelled(ref)}.{root}".rstrip(".")
