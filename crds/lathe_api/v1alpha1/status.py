@@ -108,6 +108,8 @@ class Run(Parameters):
     """When the run ended."""
     cache: Literal["Hit", "Miss"] | None = None
     """Hit when the whole result was there already."""
+    cache_source: Word | None = None
+    """With Hit: whose run made the result, as namespace/name."""
     profile: TakenProfile | None = None
     """The profile that it uses, where there is one."""
 

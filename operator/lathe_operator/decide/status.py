@@ -116,6 +116,7 @@ def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
         start_time=said.start_time or began,
         completion_time=times.spelled(situation.ended) if situation.ended else None,
         cache=outcome.cache if outcome else None,
+        cache_source=outcome.cache_source if outcome else None,
         profile=look.seen.taken.profile if look.seen.taken else None,
     )
 

@@ -92,6 +92,14 @@ class FaultyStore:
     def write_bytes(self, uri: str, data: bytes) -> StoredObject:
         return self._call(lambda: self.inner.write_bytes(uri, data))
 
+    def swap_bytes(
+        self, uri: str, data: bytes, *, over: StoredObject | None
+    ) -> StoredObject | None:
+        return self._call(lambda: self.inner.swap_bytes(uri, data, over=over))
+
+    def age(self, uri: str) -> float:
+        return self._call(lambda: self.inner.age(uri))
+
 
 def away() -> Transient:
     return Transient("storage is away", reason=Reason.STORAGE_UNAVAILABLE)
@@ -147,7 +155,8 @@ def test_running_again_after_any_fault_reaches_the_same_end(
 
         last = yard.run(SMALL, bench=again)
 
-        assert outcome is None or outcome.exit_code == ExitCode.TRANSIENT, n
+        has_ended = n == calls  # its last call gives up the claim, which passes by itself
+        assert has_ended or outcome is None or outcome.exit_code == ExitCode.TRANSIENT, n
         assert last.exit_code == ExitCode.OK, n
         assert lasting(yard.published()) == expected, n
         yard.assert_whole()
