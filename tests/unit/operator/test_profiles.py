@@ -168,6 +168,20 @@ async def test_an_edit_of_policy_keeps_what_the_run_took(policy: Document) -> No
     assert [steps_of(job) for job in world.cluster.all("Job")] == [["fuse", "export"]]
 
 
+async def test_a_queued_run_that_is_held_back_and_resumed_keeps_what_it_took() -> None:
+    queue = {"scheduling": {"queueName": "team"}}
+    world = a_world(a_profile(steps=[FUSE]), **queue)
+    await world.pass_time(5)
+    world.edit(run={"suspend": True})
+    await world.settle()
+    assert world.cluster.all("Job") == []
+    world.cluster.apply(a_profile(steps=[PRUNE]))
+    world.edit(run={"suspend": False})
+    await world.settle()
+
+    assert steps_of(world.job) == ["fuse", "export"]
+
+
 async def test_an_edit_between_job_and_status_changes_nothing_for_the_next_operator() -> None:
     world = a_world(a_profile(steps=[FUSE]))
     await world.look()
