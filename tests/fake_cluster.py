@@ -214,10 +214,13 @@ class FakeCluster:
         return frozenset(
             document["metadata"]["uid"]
             for (kind, ref), document in self.objects.items()
-            if namespace in (None, ref.namespace) or kind == CLUSTER_PROFILE.name
-            if kind in (KIND, PROFILE.name, CLUSTER_PROFILE.name)
+            if namespace in (None, ref.namespace)
+            if kind in (KIND, PROFILE.name)
             or (document["metadata"].get("labels") or {}).get(MANAGED) == "true"
         )
+
+    async def shared_uids(self) -> frozenset[str]:
+        return frozenset(each["metadata"]["uid"] for each in self.all(CLUSTER_PROFILE.name))
 
     async def try_pod(self, namespace: str, manifest: Manifest) -> None:
         name = f"{namespace}/{manifest['metadata']['name']}"

@@ -13,6 +13,7 @@ from kubernetes.aio import client, config
 from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE, SERVED
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
+from lathe_operator.metrics.requests import Request
 from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Version, version_of
 
 Document = dict[str, Any]
@@ -46,10 +47,13 @@ class Cluster(Protocol):
         """Whether the server knows a Job of that name."""
 
     async def uids(self, namespace: str | None) -> frozenset[str]:
-        """The uids of all resources and profiles, and of all Jobs and pods of ours.
+        """The uids of resources, their profiles, and Jobs and pods of ours.
 
-        Those of a namespace, or of all; the cluster's profiles belong to each.
+        Those of a namespace, or of all.
         """
+
+    async def shared_uids(self) -> frozenset[str]:
+        """The uids of the profiles that all namespaces share."""
 
     async def try_pod(self, namespace: str, manifest: Manifest) -> None:
         """Ask whether the server would take a pod; nothing is created.
@@ -150,10 +154,13 @@ class KubernetesCluster:
         return (
             await self._uids(f"/apis/{GROUP}/{VERSION}{within}/{PLURAL}")
             | await self._uids(f"/apis/{GROUP}/{VERSION}{within}/{PROFILE.plural}")
-            | await self._uids(f"/apis/{GROUP}/{VERSION}/{CLUSTER_PROFILE.plural}")
             | await self._uids(f"/apis/batch/v1{within}/jobs", ours)
             | await self._uids(f"/api/v1{within}/pods", ours)
         )
+
+    async def shared_uids(self) -> frozenset[str]:
+        """See `Cluster`."""
+        return await self._uids(f"/apis/{GROUP}/{VERSION}/{CLUSTER_PROFILE.plural}")
 
     async def _uids(self, path: str, selector: str = "") -> frozenset[str]:
         """The uids of a list, page by page and without what else there is to know."""
@@ -262,8 +269,10 @@ class KubernetesCluster:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
-            data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's own
+            with Request(method, path) as request:
+                answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
+                request.code = answer.status
+                data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's
         except (aiohttp.ClientError, OSError, TimeoutError) as broken:
             raise Faulted(f"{method} {path}: {broken!r}") from broken
         document = _document(data)

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kopf
@@ -38,8 +38,16 @@ class Ages:
         return self._clock() - self._last[kind]
 
 
-def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.OperatorRegistry:
-    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`."""
+def registry(
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+    profiles: Sequence[Kind] = PROFILES,
+) -> kopf.OperatorRegistry:
+    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`.
+
+    Only profiles of the kinds `profiles` are watched.
+    """
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
@@ -64,7 +72,7 @@ def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.
         ages.saw("pods")
         add(worked_for(body))
 
-    for kind in PROFILES:
+    for kind in profiles:
         _watch_profiles(kind, found, view, add, ages)
     return found
 

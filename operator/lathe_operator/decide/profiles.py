@@ -7,6 +7,7 @@ from typing import Any
 
 from lathe_api import profiles
 from lathe_api.plan import plan_of
+from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.spec import ProfileRef
 from lathe_api.v1alpha1.status import ModelOptimizationStatus, TakenProfile
@@ -16,6 +17,15 @@ from lathe_operator.profiles import Profile, Taken
 from lathe_operator.values import Job, Resource
 
 Document = Mapping[str, Any]
+
+
+ADVICE = {
+    PROFILE.name: "create it in this namespace, or refer to another",
+    CLUSTER_PROFILE.name: (
+        "create it, or refer to another (an operator that serves some namespaces sees those of the "
+        "cluster only where LATHE_CLUSTER_PROFILES says so)"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ def _as_it_is(known: Known, ref: ProfileRef) -> Asked:
     """What a new run would take."""
     profile = known.profile
     if profile is None:
-        return Asked(profiles.not_found(ref, "create it, or refer to another"))
+        return Asked(profiles.not_found(ref, ADVICE[ref.kind]))
     if too_large := profiles.too_large(ref, profile.spec):
         return Asked(too_large)
     taken = TakenProfile(
