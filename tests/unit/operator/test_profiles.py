@@ -218,6 +218,15 @@ async def test_what_the_administrator_forbids_a_profile_cannot_allow() -> None:
     assert "spec.worker is taken from OptimizationProfile/small" in message
 
 
+async def test_a_profile_that_no_run_can_keep_is_refused_where_it_is_used() -> None:
+    words = {f"example.com/{number}": "x" * 4096 for number in range(32)}
+    world = a_world(a_profile(worker={"annotations": words}))
+    await world.settle()
+
+    assert world.told == (Phase.FAILED, "InvalidSpec")
+    assert world.cluster.all("Job") == []
+
+
 OLD = {"message": "int8 is better", "replacedBy": "smaller"}
 
 
