@@ -40,11 +40,11 @@ def rows(schema: Schema, under: str = "", *, without: Container[str] = ()) -> It
 
 def _split_default(words: str, field: Schema) -> tuple[str, str]:
     """Defaults within lists stand at the end of the description."""
-    said, mark, default = words.rpartition(" Defaults to ")
+    said, mark, told = words.rpartition(" Defaults to ")
     if mark:
-        return said, f"`{default.removesuffix('.')}`"
+        return said, f"`{told.removesuffix('.')}`"
     default = field.get("default")
-    if default in (None, {}):
+    if default is None or default == {}:
         return words, ""
     return words, f"`{default if isinstance(default, str) else json.dumps(default)}`"
 
