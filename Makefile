@@ -49,7 +49,12 @@ generate: sync ## Rewrite what is generated from the types: crds/*.yaml, the cha
 	$(RUN) python -m lathe_api.crd > crds/.generated && mv crds/.generated crds/lathe.dev_modeloptimizations.yaml
 	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
+	$(MAKE) --no-print-directory chart-copies
+
+.PHONY: chart-copies
+chart-copies: ## Rewrite what the chart has copies of: a chart can only read its own files
 	cp crds/*.yaml charts/lathe/files/crds/
+	cp charts/monitoring/dashboard.json charts/monitoring/prometheus-rule.yaml charts/lathe/files/monitoring/
 
 .PHONY: picture
 picture: sync ## Run docs/images/report.yaml, and take the picture of its report (needs chromium)
@@ -107,3 +112,13 @@ cluster-down: sync ## End the local cluster
 .PHONY: images
 images: cluster-up ## Build both images into the local registry; print their names
 	$(RUN) python -m e2e.localcluster images
+
+## ---- publish it
+
+.PHONY: changelog
+changelog: sync ## Collect changes/ into CHANGELOG.md for VERSION=x.y.z
+	$(UV) tool run --from towncrier==25.8.0 towncrier build --yes --version $(VERSION)
+
+.PHONY: release
+release: sync ## Of the tagged commit: images, chart, crds.yaml, bills of materials, checksums, into dist/
+	$(RUN) python -m e2e.release $(if $(REGISTRY),--registry=$(REGISTRY))
