@@ -27,7 +27,7 @@ def images(cluster: Cluster) -> ImageNames:
 
 @pytest.fixture
 def helm(cluster: Cluster, team: Team, images: ImageNames, tmp_path: Path) -> Iterator[Helm]:
-    """helm for the cluster; at the end, Lathe is there again as the other stories have it."""
+    """Helm for the cluster; at the end, Lathe is there again as the other stories have it."""
     administrator = Helm(tmp_path, cluster.control_plane.kubeconfig)
     yield administrator
     releases = administrator("list", "--short", f"--namespace={SYSTEM}").split()

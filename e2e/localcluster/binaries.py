@@ -41,6 +41,7 @@ KUBERNETES = Source(
     ("k8s.io/component-base/version.git", "k8s.io/client-go/pkg/version.git"),
 )
 ETCD = Source("etcd", "go.etcd.io/etcd/server/v3")
+PROMETHEUS = Source("prometheus", "github.com/prometheus/prometheus")
 HELM = Source("helm", "helm.sh/helm/v3")
 KUBECONFORM = Source("kubeconform", "github.com/yannh/kubeconform")
 
@@ -52,6 +53,7 @@ PROGRAMS = {
     "kube-scheduler": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
     "kubelet": (KUBERNETES, "k8s.io/kubernetes/cmd/kubelet"),
     "kube-proxy": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
+    "promtool": (PROMETHEUS, "github.com/prometheus/prometheus/cmd/promtool"),
     "helm": (HELM, "helm.sh/helm/v3/cmd/helm"),
     "kubeconform": (KUBECONFORM, "github.com/yannh/kubeconform/cmd/kubeconform"),
 }
