@@ -1,7 +1,6 @@
 """The bill of materials of an image, as CycloneDX: what the lock says, and what Debian brought."""
 
 import json
-import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +18,8 @@ MARKER = "uv:package:marker"
 def bill(name: str, version: str, extras: Sequence[str], contents: Contents) -> Document:
     """The bill of an image: the lock's components for these extras, with their digests, and ours.
 
-    What only another platform needs is left out. Nothing else is looked up in the image, so that
-    whoever compares them learns something.
+    What the lock has for some platforms or Pythons alone counts where the image has it. Nothing
+    else is looked up there, so that whoever compares the two learns something.
     """
     locked = _locked(extras)
     installed = contents.distributions()
@@ -56,7 +55,7 @@ def _locked(extras: Sequence[str]) -> Document:
 
 def _is_needed(component: Document, installed: dict[str, str]) -> bool:
     marked = any(each["name"] == MARKER for each in component.get("properties", ()))
-    return not marked or re.sub(r"[-_.]+", "-", component["name"]).lower() in installed
+    return not marked or installed.get(component["name"]) == component["version"]
 
 
 def _ours(version: str) -> Document:
