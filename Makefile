@@ -111,8 +111,9 @@ cluster-down: sync ## End the local cluster
 	$(RUN) python -m e2e.localcluster down
 
 .PHONY: images
-images: cluster-up ## Build both images into the local registry; print their names
+images: cluster-up ## Build both images into the local registry; print their names and what they weigh
 	$(RUN) python -m e2e.localcluster images
+	$(RUN) python -m e2e.release.measure
 
 ## ---- publish it
 
