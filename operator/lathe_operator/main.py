@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import kopf
@@ -145,6 +145,14 @@ def _log(level: str) -> None:
         logging.getLogger("kopf").setLevel(logging.WARNING)
 
 
+def _version() -> str:
+    """Which version this is; code that was only copied has none."""
+    try:
+        return version("lathe")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 async def _until_told_to_stop(settings: Settings) -> None:
     """Serve; a SIGTERM before there is anything to end simply ends."""
     task = asyncio.current_task()
@@ -161,7 +169,7 @@ def main() -> None:
         names = ", ".join(f"LATHE_{error['loc'][0]}".upper() for error in invalid.errors())
         raise SystemExit(f"these settings are missing or wrong: {names}\n{invalid}") from None
     _log(settings.log_level)
-    tally.begin(version("lathe"))
+    tally.begin(_version())
     try:
         with suppress(asyncio.CancelledError):
             asyncio.run(_until_told_to_stop(settings))
