@@ -28,9 +28,14 @@ class Contents:
         return Contents(self.root / folder).size
 
     def distributions(self) -> dict[str, str]:
-        """Versions of the Python packages that are installed, by their normal names."""
+        """Versions of the Python packages that are installed, by their normal names.
+
+        What a package carries within itself is a part of that package.
+        """
         found = {}
         for metadata in self.root.rglob("*.dist-info/METADATA"):
+            if "_vendor" in metadata.parts:
+                continue
             head = metadata.read_text("utf-8").partition("\n\n")[0]
             name, version = (_field(head, field) for field in ("Name", "Version"))
             found[re.sub(r"[-_.]+", "-", name).lower()] = version

@@ -28,6 +28,12 @@ def test_a_package_is_known_by_its_normal_name(image: Contents) -> None:
     assert image.distributions() == {"jinja-2-extra": "3.1"}
 
 
+def test_what_a_package_carries_within_itself_is_none_of_its_own(image: Contents) -> None:
+    write(image, "site-packages/setuptools/_vendor/wheel.dist-info/METADATA", METADATA)
+
+    assert image.distributions() == {}
+
+
 @pytest.mark.parametrize(
     "paths", [["status"], ["status.d/libc6", "status.d/zlib1g"]], ids=["Debian", "without dpkg"]
 )
