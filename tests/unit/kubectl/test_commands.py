@@ -33,6 +33,15 @@ def test_a_run_is_steered_by_its_spec(word: str, run: dict[str, bool]) -> None:
     assert json.loads(patch) == {"spec": {"run": run}}
 
 
+@pytest.mark.parametrize("word", STEERED)
+def test_a_run_that_has_ended_is_not_steered(word: str) -> None:
+    terminal = Terminal(digits(phase="Succeeded"))
+
+    with pytest.raises(Refusal, match="kubectl lathe retry digits"):
+        terminal.type(word, "digits")
+    assert terminal.kubectl.told == []
+
+
 def test_a_retry_is_an_annotation() -> None:
     terminal = Terminal(digits())
 
