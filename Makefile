@@ -46,8 +46,9 @@ fmt: sync ## Format the code
 
 .PHONY: generate
 generate: sync ## Rewrite what is generated from the types: crds/*.yaml, the chart's copies, docs/reference
-	$(RUN) python -m lathe_api.crd > crds/.generated && mv crds/.generated crds/lathe.dev_modeloptimizations.yaml
-	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
+	$(RUN) python -m lathe_api.crd crds
+	$(RUN) python -m lathe_api.steps_page > docs/.generated && mv docs/.generated docs/reference/steps.md
+	$(RUN) python -m lathe_api.resource_page > docs/.generated && mv docs/.generated docs/reference/resource.md
 	$(RUN) python -m lathe_operator.metrics.page > docs/.generated && mv docs/.generated docs/reference/metrics.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
 	$(MAKE) --no-print-directory chart-copies

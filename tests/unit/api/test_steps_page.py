@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lathe_api.pages import steps_page
+from lathe_api.steps_page import steps_page
 from lathe_api.v1alpha1.steps import KINDS, StepEntry
 
 SECTIONS = {
