@@ -56,6 +56,7 @@ generate: sync ## Rewrite what is generated from the types: crds/*.yaml, the cha
 .PHONY: chart-copies
 chart-copies: ## Rewrite what the chart has copies of: a chart can only read its own files
 	cp crds/*.yaml charts/lathe/files/crds/
+	cp charts/kustomize/base/{admission-policy,roles,roles-for-users}.yaml charts/lathe/files/base/
 	cp charts/monitoring/{dashboard.json,prometheus-rule.yaml} charts/lathe/files/monitoring/
 
 .PHONY: picture
