@@ -8,12 +8,13 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import kopf
 from pydantic import ValidationError
 
+from lathe_api.v1alpha1.kinds import PROFILE, PROFILES, Kind
 from lathe_operator import handlers, health, metrics
 from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Failure
@@ -30,10 +31,12 @@ logger = logging.getLogger("lathe_operator")
 
 
 class NotInstalled(Exception):  # noqa: N818 - named by what is the matter
-    """The cluster does not know what a ModelOptimization is."""
+    """The cluster does not know what a ModelOptimization is, or what a profile is."""
 
     def __init__(self) -> None:
-        super().__init__("the cluster does not serve ModelOptimization: `kubectl apply -f crds/`")
+        super().__init__(
+            "the cluster does not serve all kinds of lathe.dev: `kubectl apply -f crds/`"
+        )
 
 
 async def serve(settings: Settings) -> None:
@@ -77,7 +80,9 @@ async def _lead(
     cluster = connection.guarded(lambda: leadership.is_held)
     view, ages = WatchedView(), handlers.Ages()
     reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)
-    comparison = Comparison(view, cluster, settings.namespaces or (None,))
+    comparison = Comparison(
+        view, cluster, settings.namespaces or (None,), shared=settings.cluster_profiles
+    )
 
     async def look(ref: Ref) -> timedelta | None:
         await watching.wait()  # what is missing before is not known to be missing
@@ -98,12 +103,17 @@ async def _lead(
         compare(),
         # The last: when it ends, it ends every task that began after it.
         kopf.operator(
-            registry=handlers.registry(view, queue.add, ages),
+            registry=handlers.registry(view, queue.add, ages, _profiles(settings)),
             settings=handlers.kopf_settings(),
             namespaces=settings.namespaces,
             clusterwide=not settings.namespaces,
         ),
     )
+
+
+def _profiles(settings: Settings) -> tuple[Kind, ...]:
+    """Which kinds of profiles are watched."""
+    return PROFILES if settings.cluster_profiles else (PROFILE,)
 
 
 async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
@@ -145,6 +155,14 @@ def _log(level: str) -> None:
         logging.getLogger("kopf").setLevel(logging.WARNING)
 
 
+def _version() -> str:
+    """Which version this is; code that was only copied has none."""
+    try:
+        return version("lathe")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 async def _until_told_to_stop(settings: Settings) -> None:
     """Serve; a SIGTERM before there is anything to end simply ends."""
     task = asyncio.current_task()
@@ -161,7 +179,7 @@ def main() -> None:
         names = ", ".join(f"LATHE_{error['loc'][0]}".upper() for error in invalid.errors())
         raise SystemExit(f"these settings are missing or wrong: {names}\n{invalid}") from None
     _log(settings.log_level)
-    tally.begin(version("lathe"))
+    tally.begin(_version())
     try:
         with suppress(asyncio.CancelledError):
             asyncio.run(_until_told_to_stop(settings))

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid, parse
+from lathe_operator.decide.profiles import Asked, Known, resolved
 from lathe_operator.errors import Faulted
 from lathe_operator.seen import unpacked
 from lathe_operator.values import Observed, Ref, Version, View
@@ -27,17 +28,24 @@ def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
         said = ModelOptimizationStatus.model_validate(unpacked(resource.status))
     except ValidationError as error:
         raise Faulted(f"the status of {ref} is of another version: {error}") from error
-    jobs = sorted(view.jobs(resource.uid), key=lambda job: (job.created, job.name))
+    jobs = tuple(sorted(view.jobs(resource.uid), key=lambda job: (job.created, job.name)))
+    profile = view.profile(resource.profile) if resource.profile else None
+    asked = (
+        resolved(Known(resource, unpacked(resource.document), said, jobs, profile))
+        if resource.profile
+        else Asked(_parsed(resource.document))
+    )
     return Observed(
         now=now,
         resource=resource,
-        document=_parsed(resource.document),
+        document=asked.document,
         status=said,
-        jobs=tuple(jobs),
+        jobs=jobs,
         pods={
             job.uid: tuple(sorted(view.pods(job.uid), key=lambda pod: (pod.created, pod.name)))
             for job in jobs
         },
+        taken=asked.taken,
     )
 
 

@@ -9,6 +9,7 @@ from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.facts import Fact
+from lathe_operator.profiles import Profile, ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -73,6 +74,8 @@ class Resource:
             not wait. For metrics.
         document: The resource as JSON, without its status and what no decision needs.
         status: Its status as JSON, but for progress.
+        refused: Whether its status says that it cannot be run.
+        profile: Where the profile is that it refers to; None where it refers to none.
     """
 
     ref: Ref
@@ -86,6 +89,8 @@ class Resource:
     waits_since: float | None
     document: bytes
     status: bytes
+    refused: bool = False
+    profile: ProfilePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ class Job:
         failing: Whether it has given up, although not all of its pods are gone.
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
+        profile: What its run took from a profile, as JSON; None where it took nothing.
     """
 
     name: str
@@ -150,6 +156,7 @@ class Job:
     failing: bool
     end: JobEnd | None
     deleting: bool
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +215,9 @@ class View(Protocol):
     def resource(self, ref: Ref) -> Resource | None:
         """The resource of that name."""
 
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """The profile of that place."""
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Jobs that the resource of that uid controls."""
 
@@ -231,10 +241,12 @@ class Observed:
     Attributes:
         now: The time of the look, in UTC.
         resource: What identifies the resource.
-        document: The resource, or every reason why it is none.
+        document: The resource with what it took from its profile, or every reason why it cannot
+            be run.
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
+        taken: What that was, and from which profile; None where it uses none.
         refusal: Set when this is the second decision of a look.
     """
 
@@ -244,6 +256,7 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    taken: Taken | None = None
     refusal: Refusal | None = None
 
 

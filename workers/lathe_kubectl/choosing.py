@@ -48,7 +48,7 @@ def _pods(seen: Seen, target: str) -> list[Pod]:
             if word(each, "name") == target
         }
         jobs = tuple(job for job in jobs if job.name in makes)
-    elif current := tuple(job for job in jobs if present and job.name.startswith(present)):
+    elif current := tuple(filter(seen.is_of_the_present_run, jobs)):
         jobs = current
     uids = {job.uid for job in jobs}
     return [each for each in seen.pods if each.job in uids]

@@ -43,6 +43,14 @@ class Seen:
         """The pods that a Job controls, oldest first."""
         return tuple(pod for pod in self.pods if pod.job == job.uid)
 
+    def is_of_the_present_run(self, job: Job) -> bool:
+        """Whether a Job belongs to the run that status speaks of.
+
+        The names of its stages, and of a second try that takes less memory, begin alike.
+        """
+        present = word(self.resource, "status", "run", "job")
+        return job.name.startswith(present) or present.startswith(job.name)
+
 
 def look(kubectl: Kubectl, name: str) -> Seen:
     """Look at a resource, its Jobs and its pods.

@@ -94,8 +94,6 @@ def _progress(seen: Seen) -> Iterator[Node]:
 
 
 def _job(seen: Seen, job: Job) -> Node:
-    present = word(seen.resource, "status", "run", "job")
-    is_old = bool(present) and not job.name.startswith(present)
     stages = [
         word(stage, "name")
         for stage in items(seen.resource, "status", "run", "stages")
@@ -114,7 +112,7 @@ def _job(seen: Seen, job: Job) -> Node:
         f"for {', '.join(targets)}" if targets else "",
         f"{job.failed} failed" if job.failed else "",
         job.end.message if job.end and not (job.end.succeeded or seen.pods_of(job)) else "",
-        ("of an earlier run", Style.DIM) if is_old else "",
+        "" if seen.is_of_the_present_run(job) else ("of an earlier run", Style.DIM),
         figures.ago(seen.now, job.end.time if job.end else job.created),
     )
     return Node(head, tuple(_pod(seen, pod) for pod in seen.pods_of(job)))

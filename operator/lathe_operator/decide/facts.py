@@ -35,8 +35,8 @@ def _started(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Started
     run, before = after.run, seen.status.run
     if run is None or run.start_time is None:
         return
-    if before and (before.job, before.start_time) == (run.job, run.start_time):
-        return
+    if before and before.start_time == run.start_time:
+        return  # whichever of its Jobs goes on with it
     since = _waits_since(seen, run.job)
     began = times.parsed(run.start_time)
     yield Started(max(0.0, (began - since).total_seconds()) if since else None)

@@ -31,7 +31,7 @@ OLDEST_WAIT = DECLARED.collected(
 
 RUNS = DECLARED.counter(
     "lathe_runs_total",
-    "Runs that ended.",
+    "Runs that ended, and resources that cannot be run, as InvalidSpec.",
     {"result": "`Succeeded`, `Failed` or `Cancelled`", "reason": "reason of the condition Ready"},
 )
 RUN_SECONDS = DECLARED.histogram(

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Faulted, Rejected, Waiting
 from lathe_operator.values import Ref, Version, version_of
 from tests.builders import a_resource
-from tests.conformance.cluster import ClusterConformance, Status, job
+from tests.conformance.cluster import ClusterConformance, Document, Put, Status, job
 from tests.fault_proxy import Refuse, fault_proxy
 
 pytestmark = pytest.mark.apiserver
@@ -37,6 +37,18 @@ class TestKubernetesCluster(ClusterConformance):
         arguments = ("create", "-n", namespace, "-f", "-", "-o", "json")
         made = json.loads(server.kubectl(*arguments, stdin=document))
         return Version(made["metadata"]["uid"], version_of(made))
+
+    @pytest.fixture
+    def put(self, server: ControlPlane) -> Iterator[Put]:
+        made: list[Document] = []
+
+        def apply(document: Document) -> None:
+            server.apply(document)
+            made.append(document)
+
+        yield apply
+        for document in made:
+            server.kubectl("delete", "-f", "-", stdin=yaml.safe_dump(document))
 
     @pytest.fixture
     def status_of_owner(self, server: ControlPlane, namespace: str) -> Status:

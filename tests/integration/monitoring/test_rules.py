@@ -133,8 +133,9 @@ STORIES: dict[str, Story] = {
         {requests("201"): "0+54x80", requests("503"): "0+3x80", requests("none"): "0+3x80"},
         "The API server does not answer 10% of the requests.",
     ),
-    "a server that says that it is so already": Story(
-        "LatheRequestsFail", {requests("201"): "0+54x80", requests("409"): "0+60x80"}
+    "a server that says that it is so already, and a quota that refuses": Story(
+        "LatheRequestsFail",
+        {requests("201"): "0+54x80", requests("409"): "0+60x80", requests("403"): "0+60x80"},
     ),
     "a bucket that is away": Story(
         "LatheRunsFail",

@@ -71,6 +71,13 @@ async def test_of_a_target_it_is_the_pod_of_the_job_that_makes_it() -> None:
         choosing.pod(found, "l4")
 
 
+async def test_a_second_job_of_a_run_does_not_hide_the_first() -> None:
+    world = await a_running_world()
+    found = seen_in(world, run={"job": f"{world.job['metadata']['name']}-again"})
+
+    assert choosing.pod(found).name.endswith("-a")
+
+
 async def test_who_reads_one_of_two_running_pods_is_told_of_the_other() -> None:
     world = await a_running_world()
     world.start_pod("b")

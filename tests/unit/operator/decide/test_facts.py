@@ -6,6 +6,7 @@ import pytest
 
 from lathe_api.v1alpha1.evaluation import Metric
 from lathe_api.v1alpha1.status import MetricStatus, StepStatus
+from lathe_operator.decide.names import RESTART
 from lathe_operator.facts import AttemptFailed, Ended, Fact, Started, StepDone
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet
@@ -50,7 +51,7 @@ async def invalid_and_invalid_still() -> World:
 
 async def done_twice() -> World:
     world = await a_finished_world()
-    world.annotate(**{"lathe.dev/restart-requested-at": "now"})
+    world.annotate(**{RESTART: "now"})
     await world.settle()
     world.start_pod("b")
     world.end(0, kubelet.success())
