@@ -14,6 +14,7 @@ from lathe_worker.s3.settings import Anonymous, Keys, S3Settings
 from lathe_worker.s3.store import S3Store
 from lathe_worker.store import Store
 from tests.conformance.store import StoreConformance, bytes_of, files_in
+from tests.conformance.swapping import SwapConformance
 from tests.s3_server import ADMIN, FETCHER, NOBODY, READER, Identity, S3Server
 
 pytestmark = pytest.mark.s3
@@ -41,6 +42,16 @@ def store(ours: S3Store) -> S3Store:
 
 
 class TestS3Store(StoreConformance):
+    @pytest.fixture
+    def store(self, ours: S3Store) -> Store:
+        return ours
+
+    @pytest.fixture
+    def space(self) -> str:
+        return f"s3://models/{uuid.uuid4().hex}/"
+
+
+class TestS3Swaps(SwapConformance):
     @pytest.fixture
     def store(self, ours: S3Store) -> Store:
         return ours

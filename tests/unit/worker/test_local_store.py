@@ -10,6 +10,7 @@ from lathe_steps.errors import BadInput, Stopped, Transient
 from lathe_steps.reasons import Reason
 from lathe_worker.local_store import LocalStore
 from tests.conformance.store import StoreConformance, files_in
+from tests.conformance.swapping import SwapConformance
 
 
 @pytest.fixture
@@ -18,6 +19,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestLocalStore(StoreConformance):
+    @pytest.fixture
+    def store(self, root: Path) -> LocalStore:
+        return LocalStore(root)
+
+    @pytest.fixture
+    def space(self) -> str:
+        return "s3://models/space/"
+
+
+class TestLocalSwaps(SwapConformance):
     @pytest.fixture
     def store(self, root: Path) -> LocalStore:
         return LocalStore(root)
