@@ -85,8 +85,10 @@ def _is_refused(status: Body) -> bool:
 
 def _profile_of(body: Body) -> ProfilePlace | None:
     """Where the profile is that a resource refers to."""
-    ref = (body.get("spec") or {}).get("profileRef")
-    return place(ref["kind"], ref["name"], body["metadata"]["namespace"]) if ref else None
+    ref = (body.get("spec") or {}).get("profileRef") or {}
+    if not ref.keys() >= {"kind", "name"}:
+        return None  # nor does the API server take one that lacks either
+    return place(ref["kind"], ref["name"], body["metadata"]["namespace"])
 
 
 def place(kind: str, name: str, namespace: str) -> ProfilePlace:

@@ -1,8 +1,4 @@
-"""What every store promises of writes with a condition, by which runs claim their work.
-
-A subclass gives the fixtures `store` and `space`: an empty prefix, s3://bucket/…/, of the test's
-own.
-"""
+"""What every store promises to those who write one object at a time: see `conformance.store`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,15 +11,7 @@ from lathe_worker.store import Store
 
 
 class SwapConformance:
-    """The promises of `Store.swap_bytes` and `Store.age`."""
-
-    @pytest.fixture
-    def store(self) -> Store:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def space(self) -> str:
-        raise NotImplementedError
+    """The promises of `lathe_worker.store.Store.swap_bytes`, on the fixtures store and space."""
 
     def test_an_object_is_created_once(self, store: Store, space: str) -> None:
         made = store.swap_bytes(f"{space}claim", b"first", over=None)

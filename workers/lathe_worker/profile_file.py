@@ -37,7 +37,8 @@ def with_profile(resource: object, documents: Sequence[object]) -> Found | Inval
     if ref is None or not isinstance(resource, Mapping):
         found = parse(resource)
         return found if isinstance(found, Invalid) else Found(found)
-    profile = next((each for each in documents if _is(each, ref)), None)
+    mappings = (each for each in documents if isinstance(each, Mapping))
+    profile = next((each for each in mappings if _is(each, ref)), None)
     if profile is None:
         return profiles.not_found(ref, ELSEWHERE)
     return _faults(profile, ref) or _filled(resource, profile, ref)

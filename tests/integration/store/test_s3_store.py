@@ -41,17 +41,7 @@ def store(ours: S3Store) -> S3Store:
     return ours
 
 
-class TestS3Store(StoreConformance):
-    @pytest.fixture
-    def store(self, ours: S3Store) -> Store:
-        return ours
-
-    @pytest.fixture
-    def space(self) -> str:
-        return f"s3://models/{uuid.uuid4().hex}/"
-
-
-class TestS3Swaps(SwapConformance):
+class TestS3Store(StoreConformance, SwapConformance):
     @pytest.fixture
     def store(self, ours: S3Store) -> Store:
         return ours

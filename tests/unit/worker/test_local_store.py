@@ -18,17 +18,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("root")
 
 
-class TestLocalStore(StoreConformance):
-    @pytest.fixture
-    def store(self, root: Path) -> LocalStore:
-        return LocalStore(root)
-
-    @pytest.fixture
-    def space(self) -> str:
-        return "s3://models/space/"
-
-
-class TestLocalSwaps(SwapConformance):
+class TestLocalStore(StoreConformance, SwapConformance):
     @pytest.fixture
     def store(self, root: Path) -> LocalStore:
         return LocalStore(root)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import IncompleteReadError
@@ -171,12 +171,13 @@ class S3Store:
     ) -> StoredObject | None:
         """See `Store.swap_bytes`."""
         address = Address.of_object(uri)
+        condition: dict[str, Any] = {"IfMatch": over.etag} if over else {"IfNoneMatch": "*"}
         put = partial(
             self._client.put_object,
             Bucket=address.bucket,
             Key=address.key,
             Body=data,
-            **({"IfMatch": over.etag} if over else {"IfNoneMatch": "*"}),
+            **condition,
             **encryption(self._settings),
         )
         try:
