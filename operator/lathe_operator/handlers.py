@@ -1,7 +1,6 @@
 """What the watches bring goes into the view, and news into the queue. Nothing is decided here."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,15 +26,16 @@ class Ages:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Count from now on."""
         self._clock = clock
-        self._last: dict[str, float] = defaultdict(clock)
+        self._begun = clock()
+        self._last: dict[str, float] = {}
 
     def saw(self, kind: str) -> None:
         """Note that a watch brought an object of that kind."""
         self._last[kind] = self._clock()
 
     def of(self, kind: str) -> float:
-        """Seconds since then."""
-        return self._clock() - self._last[kind]
+        """Seconds since then; since the beginning, where it has brought nothing."""
+        return self._clock() - self._last.get(kind, self._begun)
 
 
 def registry(
