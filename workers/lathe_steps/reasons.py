@@ -56,6 +56,7 @@ class Reason(StrEnum):
     GATE_FAILED = "GateFailed"
     CANCELLED = "Cancelled"
     STEP_FAILED = "StepFailed"
+    TARGET_FAILED = "TargetFailed"
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"

@@ -37,11 +37,13 @@ class Ground:
         opened: The input model, checked.
         given: The same and the data sets, as digests.
         threads: CPU threads to use.
+        gpu: What there is to know about the GPU here; None where there is none.
     """
 
     opened: Opened
     given: Given
     threads: int
+    gpu: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ class Steps:
             planned,
             artifact=self._done[after].record.digest if after else self._ground.given.model,
             given=self._ground.given,
+            gpu=self._ground.gpu,
         )
 
     def _run(self, planned: PlannedStep) -> Artifact:
