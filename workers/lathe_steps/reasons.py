@@ -55,6 +55,7 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     GATE_FAILED = "GateFailed"
     CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
     STEP_FAILED = "StepFailed"
     TARGET_FAILED = "TargetFailed"
     OUT_OF_MEMORY = "OutOfMemory"

@@ -169,7 +169,7 @@ class Walk:
         opened = open_inputs(self.plan, inputs, self.settings, space, bench)
         return Steps(
             self.chain,
-            Ground(opened, given, self.settings.threads, self.environment.gpu),
+            Ground(opened, given, self.settings.threads, self.settings.lean, self.environment.gpu),
             bench=bench,
             records=records,
             workspace=space,
