@@ -61,7 +61,8 @@ class Reconciler:
         try:
             again = await act(ref, decision, self._cluster, note)
         except Refused as refused:
-            return await self._decide_and_act(replace(seen, refusal=refused.refusal))
+            refusals = (*seen.refusals, refused.refusal)
+            return await self._decide_and_act(replace(seen, refusals=refusals))
         if decision.ended:
             self._on_end(decision.ended)
         return again

@@ -113,6 +113,7 @@ def job_seen(body: Body) -> Job | None:
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
         lean=annotations.get(names.LEAN) == "true",
+        stage=labels.get(names.STAGE, ""),
     )
 
 

@@ -129,6 +129,7 @@ class Job:
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
         lean: Whether its worker is told to need less memory.
+        stage: The stage of its run that it does; empty where it does all of it.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Job:
     end: JobEnd | None
     deleting: bool
     lean: bool = False
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +215,16 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the server said when it refused what the last decision asked for."""
+    """What the server said when it refused what a decision asked for.
 
+    Attributes:
+        job: Name of the Job that it did not take, or whose pod.
+        conflict: Whether the name is taken by an object of somebody else.
+        message: In its words.
+    """
+
+    job: str
     conflict: bool
-    """Whether the name is taken by an object of somebody else."""
     message: str
 
 
@@ -231,7 +239,7 @@ class Observed:
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
-        refusal: Set when this is the second decision of a look.
+        refusals: What was refused of this look's decisions before this one.
     """
 
     now: datetime
@@ -240,7 +248,7 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
-    refusal: Refusal | None = None
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +300,7 @@ class ConfirmGone:
 class TryPod:
     """Ask the server, without creating anything, whether it would take the Job's pod."""
 
+    job: str
     manifest: Manifest
 
 

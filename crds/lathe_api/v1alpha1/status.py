@@ -86,14 +86,18 @@ class StageStatus(Parameters):
     name: Word
     """compress for what all targets share, build1, build2… for targets on hardware of their own,
     publish for the end."""
-    job: Word
+    job: Word | None = None
     """Its Job."""
     state: State
     """Where it is."""
+    since: Time
+    """Since when it is there."""
     reason: Word | None = None
     """Why it is not further, or why it failed, in one CamelCase word."""
     message: Text = ""
     """The same for people."""
+    lean: bool = False
+    """Whether its worker is told to need less memory, since one before it ran out of it."""
 
 
 class Run(Parameters):
