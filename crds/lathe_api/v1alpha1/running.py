@@ -39,9 +39,11 @@ class RunPolicy(Parameters):
     cancel: bool = False
     """End the run for good; cannot be taken back."""
     active_deadline_seconds: Seconds = 14_400
-    """Most running time; time in queues and while suspended does not count."""
+    """Most running time, of each Job of the run; time in queues and while suspended does not
+    count."""
     pending_deadline_seconds: Seconds = 86_400
-    """Most time from submission to the start of the run."""
+    """Most time from submission to the start of the run, and from when one of its stages is wanted
+    to the start of that."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
     """Failures of the worker before the run fails; evictions and preemptions do not count. A worker
     that runs out of memory is tried once more with smaller batches, in a Job that counts anew, and
