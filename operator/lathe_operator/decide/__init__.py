@@ -1,18 +1,17 @@
 """Deciding: what is to be done about one look at a resource. Pure: frozen in, frozen out."""
 
-from dataclasses import replace
 from datetime import timedelta
 
-from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
+from lathe_api.v1alpha1.status import ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
 from lathe_operator.decide import (
     admission,
     attempts,
     cleanup,
     events,
+    facts,
     job,
     runs,
-    situation,
     stages,
     status,
 )
@@ -26,7 +25,6 @@ from lathe_operator.values import (
     CreateJob,
     Decision,
     DeleteJob,
-    Ended,
     Job,
     Manifest,
     Observed,
@@ -63,13 +61,13 @@ def _after_the_end(seen: Observed, after: ModelOptimizationStatus) -> Decision:
         *cleanup.unfinished_jobs(seen),
         *cleanup.expired(seen, after),
     )
-    return Decision(actions, cleanup.until_expiry(seen, after))
+    return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
 def _refuse(seen: Observed, invalid: Invalid) -> Decision:
     """An invalid resource is a value that gets a condition; what it asked for before stops."""
     after = status.refused(seen, invalid)
-    return replace(_after_the_end(seen, after), ended=_ended(seen, after))
+    return _after_the_end(seen, after)
 
 
 def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
@@ -87,7 +85,7 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
     there = _jobs_after(course, jobs)
     after = status.of(look, course.told(there), has_job=_goes_on(course, there))
     actions = (*_confirmed(course), *jobs, *_trials(course, asked, policy), *_told(seen, after))
-    return Decision(actions, _again(course))
+    return Decision(actions, _again(course), facts.between(seen, after))
 
 
 def _finish(look: Look, course: Course) -> Decision:
@@ -97,7 +95,7 @@ def _finish(look: Look, course: Course) -> Decision:
     has_job = look.run.job is not None or look.run.lost or len(course.legs) > 1
     after = status.of(look, course.told(names), has_job=has_job)
     actions = (*_confirmed(course), *_told(seen, after), *cleanup.unfinished_jobs(seen))
-    return Decision(actions, cleanup.until_expiry(seen, after), _ended(seen, after))
+    return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
 def _confirmed(course: Course) -> tuple[Action, ...]:
@@ -207,11 +205,3 @@ def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:
         return ()
     over = Version(seen.resource.uid, seen.resource.version)
     return (*events.between(seen, after), PatchStatus(over, status.fields(after)))
-
-
-def _ended(seen: Observed, after: ModelOptimizationStatus) -> Ended | None:
-    """What metrics count: an end that was not told of before."""
-    if seen.status == after or after.phase is None:
-        return None
-    reason = situation.condition(after, ConditionType.READY)
-    return Ended(after.phase, reason.reason if reason else "", status.seconds(after))
