@@ -55,6 +55,7 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     GATE_FAILED = "GateFailed"
     CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
     STEP_FAILED = "StepFailed"
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

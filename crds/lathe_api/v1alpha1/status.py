@@ -10,6 +10,8 @@ from lathe_steps.base import Parameters
 from lathe_steps.reasons import Reason
 
 MAX_TEXT = 1024
+HISTORY = 5
+"""How many runs are remembered."""
 
 
 def clip(text: str, limit: int = MAX_TEXT) -> str:
@@ -79,8 +81,7 @@ class Run(Parameters):
     plan: Word | None = None
     """Digest of the plan and of the pod that works on it, which names the Job."""
     restart: Word | None = None
-    """The request to restart that the run answers: the annotation
-    lathe.dev/restart-requested-at."""
+    """The request to restart that the run answers: the annotation lathe.dev/restartedAt."""
     job: Word | None = None
     """The Job's name."""
     attempt: int = 1
@@ -91,6 +92,25 @@ class Run(Parameters):
     """When the run ended."""
     cache: Literal["Hit", "Miss"] | None = None
     """Hit when the whole result was there already."""
+
+
+class PastRun(Parameters):
+    """A run that has ended, in a few words."""
+
+    key: Word | None = None
+    """Digest of everything that decides the result; the folder of its artifacts."""
+    phase: Phase
+    """How it ended."""
+    reason: Word
+    """One CamelCase word for why; Superseded where an edit or a request to restart came first."""
+    restart: Word | None = None
+    """The request to restart that it answered."""
+    start_time: Time | None = None
+    """When its first pod started to run."""
+    completion_time: Time | None = None
+    """When it ended."""
+    manifest_uri: Annotated[Text | None, Field(alias="manifestURI")] = None
+    """The manifest of what it published."""
 
 
 class Progress(Parameters):
@@ -262,3 +282,5 @@ class ModelOptimizationStatus(Parameters):
     """The last failure, of an attempt or of the run."""
     summary: Summary | None = None
     """The result in three words, for `kubectl get`."""
+    history: Annotated[tuple[PastRun, ...], Field(max_length=HISTORY)] = ()
+    """The last runs that have ended, newest first."""

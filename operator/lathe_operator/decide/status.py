@@ -7,6 +7,7 @@ from lathe_api.plan import DEFAULT_TARGET
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.status import (
     ConditionType,
+    Failure,
     ModelOptimizationStatus,
     Phase,
     Run,
@@ -15,6 +16,7 @@ from lathe_api.v1alpha1.status import (
 )
 from lathe_api.validation import Invalid
 from lathe_operator.decide import conditions, times
+from lathe_operator.decide.history import with_history
 from lathe_operator.decide.situation import Look, Situation, condition
 from lathe_operator.values import Job, Manifest, Observed
 from lathe_steps.reasons import Reason
@@ -41,7 +43,7 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
         has_started=_has_started(look, situation),
         was_held=_was_held(look),
     )
-    return ModelOptimizationStatus(
+    told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
         conditions=found,
@@ -55,17 +57,23 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
         last_failure=situation.failure,
         summary=_summary(look.spec, situation, run),
     )
+    return with_history(seen, told, goes_on=look.run.said is not None)
 
 
 def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
     """The status of a resource that cannot be run: it speaks of no run at all."""
     situation = Situation(Phase.FAILED, Reason.INVALID_SPEC, str(invalid))
     found = conditions.of(situation, seen.status, seen.resource.generation, seen.now)
-    return ModelOptimizationStatus(
+    (failed,) = [each for each in found if each.type == ConditionType.FAILED]
+    told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
         conditions=found,
+        last_failure=Failure(
+            reason=situation.reason, message=situation.message, time=failed.last_transition_time
+        ),
     )
+    return with_history(seen, told, goes_on=False)
 
 
 def kept(seen: Observed) -> ModelOptimizationStatus:
