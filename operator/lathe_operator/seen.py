@@ -112,6 +112,7 @@ def job_seen(body: Body) -> Job | None:
         failing="FailureTarget" in conditions,
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
+        lean=annotations.get(names.LEAN) == "true",
     )
 
 

@@ -128,6 +128,7 @@ class Job:
         failing: Whether it has given up, although not all of its pods are gone.
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
+        lean: Whether its worker is told to need less memory.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Job:
     failing: bool
     end: JobEnd | None
     deleting: bool
+    lean: bool = False
 
 
 @dataclass(frozen=True, slots=True)

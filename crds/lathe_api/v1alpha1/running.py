@@ -43,7 +43,9 @@ class RunPolicy(Parameters):
     pending_deadline_seconds: Seconds = 86_400
     """Most time from submission to the start of the run."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
-    """Failures of the worker before the run fails; evictions and preemptions do not count."""
+    """Failures of the worker before the run fails; evictions and preemptions do not count. A worker
+    that runs out of memory is tried once more with smaller batches, in a Job that counts anew, and
+    then the run fails; with 0 it fails at once."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
     """Delete the resource this long after it finished; without it, keep it."""
     job_ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] = Field(

@@ -86,6 +86,8 @@ class Run(Parameters):
     """The Job's name."""
     attempt: int = 1
     """Which pod of the Job it is."""
+    lean: bool = False
+    """Whether its worker takes smaller batches, since one before it ran out of memory."""
     start_time: Time | None = None
     """When the first pod started to run."""
     completion_time: Time | None = None

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
-from lathe_operator.decide import admission, cleanup, events, job, runs, situation, status
+from lathe_operator.decide import admission, attempts, cleanup, events, job, runs, situation, status
 from lathe_operator.decide.admission import Admitted
 from lathe_operator.decide.situation import Look, Situation
 from lathe_operator.values import (
@@ -66,9 +66,12 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
     run = runs.current(seen, asked.work)
     look = Look(seen, asked.spec, run)
     found = situation.of(look)
-    create = CreateJob(job.manifest(asked, seen.resource, run.name, policy), seen.resource.uid)
+    made = job.manifest(asked, seen.resource, run.name, policy)
+    create = CreateJob(attempts.leaner(made) if run.lean else made, seen.resource.uid)
     if found.is_final:
         return _finish(look, found)
+    if found.phase is Phase.RUNNING and look.is_to_be_lean:
+        return Decision(_told(seen, status.lean(look, found)))
     jobs = _job_actions(look, found, create)
     if wait := _patience(look, found):
         return Decision(jobs, wait)

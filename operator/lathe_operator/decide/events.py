@@ -47,7 +47,7 @@ def _started(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
     if after.run is None or after.run.start_time is None:
         return
     before = seen.status.run
-    if before is None or (before.job, before.start_time) != (after.run.job, after.run.start_time):
+    if before is None or (before.plan, before.start_time) != (after.run.plan, after.run.start_time):
         yield NORMAL, Reason.STARTED, f"the worker of Job {after.run.job} has started", ""
 
 

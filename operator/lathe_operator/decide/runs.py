@@ -17,6 +17,7 @@ class CurrentRun:
         said: What status says of it; None when status does not know it yet.
         job: Its Job; None where there is none.
         pods: The Job's pods, oldest first.
+        lean: Whether its worker is told to need less memory.
     """
 
     name: str
@@ -24,6 +25,7 @@ class CurrentRun:
     said: Run | None = None
     job: Job | None = None
     pods: tuple[Pod, ...] = ()
+    lean: bool = False
 
     @property
     def lost(self) -> bool:
@@ -75,15 +77,18 @@ def current(seen: Observed, work: str) -> CurrentRun:
         job = by_name.get(said.job)
         if is_answered(seen) or (said.plan == work and job):
             pods = seen.pods.get(job.uid, ()) if job else ()
-            return CurrentRun(said.job, said.plan or work, said, job, pods)
-    if adopted := _adoptable(seen, work):
+            return CurrentRun(said.job, said.plan or work, said, job, pods, said.lean)
+    kept = said.model_copy(update={"job": None}) if said and said.plan == work else None
+    if adopted := _adoptable(seen, work, kept):
         pods = seen.pods.get(adopted.uid, ())
-        return CurrentRun(adopted.name, work, None, adopted, pods)
+        return CurrentRun(adopted.name, work, kept, adopted, pods, adopted.lean)
     ref, uid = seen.resource.ref, seen.resource.uid
-    return CurrentRun(names.job_name(ref.name, uid, work, seen.resource.generation), work)
+    name = names.job_name(ref.name, uid, work, seen.resource.generation)
+    lean = kept is not None and kept.lean
+    return CurrentRun(names.lean_name(name) if lean else name, work, kept, lean=lean)
 
 
-def _adoptable(seen: Observed, work: str) -> Job | None:
+def _adoptable(seen: Observed, work: str, said: Run | None) -> Job | None:
     """The Job that was made for this work before status could say so."""
     known = seen.status.run.job if seen.status.run else None
     found = [
@@ -93,5 +98,6 @@ def _adoptable(seen: Observed, work: str) -> Job | None:
         and job.generation >= seen.status.observed_generation
         and job.name != known
         and not job.deleting
+        and (said is None or job.lean == said.lean)
     ]
     return max(found, key=lambda job: (job.generation, job.created), default=None)

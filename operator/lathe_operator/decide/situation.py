@@ -14,7 +14,7 @@ from lathe_api.v1alpha1.status import (
     ModelOptimizationStatus,
     Phase,
 )
-from lathe_operator.decide import pods, times
+from lathe_operator.decide import attempts, pods, times
 from lathe_operator.decide.runs import CurrentRun, is_answered
 from lathe_operator.values import Job, JobEnd, Observed, Pod
 from lathe_steps.reasons import Reason
@@ -101,6 +101,11 @@ class Look:
         return self.live.started is None if self.live else self.failures_are_counted
 
     @property
+    def is_to_be_lean(self) -> bool:
+        """Whether the next worker is to need less memory."""
+        return attempts.is_worth_a_lean_one(self.run, self.spec.run)
+
+    @property
     def is_podless(self) -> bool:
         """Whether the Job has had no pod for longer than it should take."""
         job = self.unfinished
@@ -127,7 +132,7 @@ def of(look: Look) -> Situation:
 def ended(look: Look) -> Situation | None:
     """What Kubernetes calls finished is finished, once the pod's last words are there."""
     job = look.run.job
-    if job is None or job.end is None:
+    if job is None or job.end is None or look.is_to_be_lean:
         return None
     found = _succeeded(look, job.end) if job.end.succeeded else _failed(look, job.end)
     too_early = look.seen.now < job.end.time + LAST_WORDS
@@ -159,9 +164,8 @@ def _failed(look: Look, end: JobEnd) -> Situation | None:
         return _final(Reason.DEADLINE_EXCEEDED, end.message, end.time)
     if pod is None or (failure := pods.failure_of(pod)) is None:
         return None
-    return Situation(
-        Phase.FAILED, failure.reason, failure.message, pods.outcome_of(pod), failure, end.time
-    )
+    told = attempts.explained(failure, look.spec.worker, lean=look.run.lean)
+    return Situation(Phase.FAILED, told.reason, told.message, pods.outcome_of(pod), told, end.time)
 
 
 def _without_words(end: JobEnd) -> Situation:
@@ -253,6 +257,18 @@ def _waits_since(look: Look) -> datetime | None:
     return times.parsed(told.last_transition_time)
 
 
+def starved(look: Look) -> Situation | None:
+    """A worker ran out of memory: one more that needs less, and then it is over."""
+    failure = attempts.out_of_memory(look.run)
+    if failure is None or not (look.run.lean or look.is_to_be_lean):
+        return None  # the Job itself gives up at once
+    told = attempts.explained(failure, look.spec.worker, lean=look.run.lean)
+    if look.is_to_be_lean:
+        message = "tries again with smaller batches: the worker ran out of memory"
+        return Situation(Phase.RUNNING, Reason.RETRYING, message, failure=told)
+    return Situation(Phase.FAILED, told.reason, told.message, failure=told, ended=look.seen.now)
+
+
 def refused(look: Look) -> Situation | None:
     """The server does not take the Job, or its pod."""
     if refusal := look.seen.refusal:
@@ -325,6 +341,7 @@ RULES: tuple[Rule, ...] = (
     deleted,  # before suspended: what is gone cannot be held back
     suspended,  # time does not count, and nobody is to blame
     overdue,  # before what it waits for: it has waited long enough
+    starved,  # another try of the same would end the same
     refused,  # there is no Job, or no pod, to say more
     queued,  # no pod is to be expected
     hindered,  # a pod that needs help

@@ -109,11 +109,19 @@ def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
         plan=look.run.work,
         job=look.run.name if has_job else None,
         restart=look.seen.resource.restart or None,
-        attempt=max(said.attempt, _attempt(look.run.job)),
+        attempt=max(said.attempt, _attempt(look.run.job) + look.run.lean),
+        lean=look.run.lean,
         start_time=said.start_time or began,
         completion_time=times.spelled(situation.ended) if situation.ended else None,
         cache=outcome.cache if outcome else None,
     )
+
+
+def lean(look: Look, situation: Situation) -> ModelOptimizationStatus:
+    """The status of a run whose next worker needs less memory, and has no Job yet."""
+    told = of(look, situation, has_job=False)
+    run = told.run.model_copy(update={"lean": True}) if told.run else None
+    return told.model_copy(update={"run": run})
 
 
 def _attempt(job: Job | None) -> int:
