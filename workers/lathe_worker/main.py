@@ -97,6 +97,7 @@ def settings_in(environ: Mapping[str, str]) -> WorkerSettings:
     size = environ.get("LATHE_WORKSPACE_SIZE")
     return WorkerSettings(
         threads=int(environ.get("LATHE_THREADS") or usable_threads()),
+        lean=environ.get("LATHE_LEAN") == "true",
         allow_state_dict=environ.get("LATHE_ALLOW_STATE_DICT") == "true",
         workspace_size=int(size) if size else None,
         environment=environ,

@@ -118,7 +118,7 @@ class Walk:
         opened = open_inputs(self.plan, inputs, self.settings, space, bench)
         self.steps = Steps(
             self.chain,
-            Ground(opened, given, self.settings.threads),
+            Ground(opened, given, self.settings.threads, self.settings.lean),
             bench=bench,
             records=Records(self.store, self.plan.output.uri, self.plan.cache),
             workspace=space,

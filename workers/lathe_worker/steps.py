@@ -37,11 +37,13 @@ class Ground:
         opened: The input model, checked.
         given: The same and the data sets, as digests.
         threads: CPU threads to use.
+        lean: Whether steps are to need less memory.
     """
 
     opened: Opened
     given: Given
     threads: int
+    lean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ class Steps:
             runtimes=planned.runtimes,
             seed=self._ground.given.seed,
             threads=self._ground.threads,
+            lean=self._ground.lean,
             checkpoints=self._workspace.fresh(f"checkpoints-{planned.name}"),
             resume=resume,
         )

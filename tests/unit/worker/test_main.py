@@ -70,10 +70,15 @@ def test_settings_are_what_the_job_says() -> None:
     assert (settings.threads, settings.allow_state_dict, settings.workspace_size) == (3, True, 1024)
 
 
+def test_a_worker_is_told_to_need_less_memory() -> None:
+    assert settings_in({"LATHE_LEAN": "true"}).lean
+
+
 def test_without_a_word_nothing_is_allowed_and_the_disk_is_the_limit() -> None:
     settings = settings_in({})
 
     assert settings.threads >= 1
+    assert not settings.lean
     assert (settings.allow_state_dict, settings.workspace_size) == (False, None)
 
 
