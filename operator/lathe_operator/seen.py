@@ -113,6 +113,7 @@ def job_seen(body: Body) -> Job | None:
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
         lean=annotations.get(names.LEAN) == "true",
+        started=_time(status["startTime"]) if status.get("startTime") else None,
     )
 
 
