@@ -130,6 +130,7 @@ def job_seen(body: Body) -> Job | None:
         deleting="deletionTimestamp" in metadata,
         lean=annotations.get(names.LEAN) == "true",
         stage=labels.get(names.STAGE, ""),
+        started=_time(status["startTime"]) if status.get("startTime") else None,
     )
 
 

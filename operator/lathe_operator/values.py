@@ -125,6 +125,7 @@ class Job:
         work: Digest of the work that it was made for.
         generation: Generation of the spec that it was made for.
         created: When it was created.
+        started: When its controller began with it, since it was last let go on; None before.
         suspended: Whether it is held back, by us or by a queue.
         queued: Whether a queue decides when it starts.
         policy: Those of its limits that may change while it works.
@@ -152,6 +153,7 @@ class Job:
     deleting: bool
     lean: bool = False
     stage: str = ""
+    started: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     # the world
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     STORAGE_REFUSED = "StorageRefused"
+    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
     UNTRUSTED_ENDPOINT = "UntrustedEndpoint"
     OBJECT_CHANGED = "ObjectChanged"
     DISK_FULL = "DiskFull"

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan
-from lathe_steps.errors import InvalidSpec
+from lathe_steps.errors import InvalidSpec, Transient
+from lathe_steps.reasons import Reason
 from lathe_worker.cluster_reporter import Cluster, ClusterReporter
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.pipeline import run
@@ -53,6 +54,7 @@ def outcome_in(environ: Mapping[str, str]) -> Outcome:
     """How the run ends that the environment describes; raises nothing."""
     try:
         plan = read_plan(Path(environ.get("LATHE_PLAN", "/etc/lathe/plan.json")))
+        require_authorities(plan, environ)
         with (
             open_store(plan.storage, storage_environment(environ)) as store,
             reporter_in(environ) as reporter,
@@ -108,6 +110,23 @@ def settings_in(environ: Mapping[str, str]) -> WorkerSettings:
         allow_state_dict=environ.get("LATHE_ALLOW_STATE_DICT") == "true",
         workspace_size=int(size) if size else None,
         environment=environ,
+    )
+
+
+def require_authorities(plan: Plan, environ: Mapping[str, str]) -> None:
+    """Look whether the certificates are mounted that the plan wants to be trusted.
+
+    Raises:
+        Transient: ConfigMapNotFound; it may come, and another pod finds it.
+    """
+    mounted, wanted = environ.get("LATHE_CA_BUNDLE"), plan.storage.s3.ca
+    if not mounted or wanted is None or Path(mounted).exists():
+        return
+    reference = wanted.config_map_ref
+    raise Transient(
+        f"spec.storage.s3.ca: there is no ConfigMap {reference.name} with a key {reference.key} in "
+        f"the namespace {plan.namespace}; create it",
+        reason=Reason.CONFIG_MAP_NOT_FOUND,
     )
 
 

@@ -78,7 +78,8 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
     if course.found.is_final:
         return _finish(look, course)
     if course.legs[0].is_to_be_lean:
-        return Decision(_told(seen, status.lean(look, course.found)))
+        leaner = status.lean(look, course.found)
+        return Decision(_told(seen, leaner), facts=facts.between(seen, leaner))
     jobs = _job_actions(course, asked, policy)
     if wait := _patience(course):
         return Decision(jobs, wait)

@@ -263,7 +263,12 @@ def _authorities(s3: S3) -> list[tuple[Document, Document]]:
     items = [{"key": reference.key, "path": "ca.crt"}]
     return [
         (
-            {"name": "ca", "configMap": {"name": reference.name, "items": items}},
+            # optional: of a ConfigMap that is not there, a kubelet tells nobody but in Events; the
+            # worker says so, and is tried again
+            {
+                "name": "ca",
+                "configMap": {"name": reference.name, "items": items, "optional": True},
+            },
             {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
         )
     ]

@@ -23,8 +23,12 @@ from lathe_steps.reasons import Reason
 
 LAST_WORDS = timedelta(seconds=15)
 """How much later than its Job's end a pod's may be seen: the two come by different watches."""
-PODLESS = timedelta(seconds=30)
-"""How long a Job may be without a pod before we ask the server why."""
+PODLESS = timedelta(seconds=5)
+"""How long a Job that its controller works on may lack a pod before we ask the server why."""
+UNTOUCHED = timedelta(seconds=30)
+"""The same for one that its controller has not begun with: it has many others."""
+BACKOFF, MOST_BACKOFF = timedelta(seconds=10), timedelta(minutes=10)
+"""How long the Job's controller waits after a failure: twice as long each time, up to the most."""
 
 UNBROKEN = frozenset({Reason.ALL_GATES_PASSED, Reason.NO_GATES, Reason.NOT_EVALUATED})
 """What gates say when none of them failed."""
@@ -117,14 +121,21 @@ class Look:
         return attempts.is_worth_a_lean_one(self.run, self.spec.run)
 
     @property
+    def podless_at(self) -> datetime | None:
+        """From when on a Job without a pod should have had one; None where none is missed."""
+        job = self.unfinished
+        if job is None or job.suspended or job.deleting or job.failing or self.live:
+            return None
+        if ends := [pod.end.time for pod in self.run.pods if pod.end]:
+            return max(ends) + min(BACKOFF * 2 ** min(job.failed, 6), MOST_BACKOFF) + PODLESS
+        let_go = max(job.created, self.resumed or job.created)
+        begun = job.started is not None and job.started >= let_go
+        return (job.started + PODLESS) if job.started and begun else let_go + UNTOUCHED
+
+    @property
     def is_podless(self) -> bool:
         """Whether the Job has had no pod for longer than it should take."""
-        job = self.unfinished
-        return (
-            job is not None
-            and not (job.suspended or job.deleting or self.run.pods)
-            and self.seen.now - max(job.created, self.resumed or job.created) >= PODLESS
-        )
+        return self.podless_at is not None and self.seen.now >= self.podless_at
 
 
 def condition(status: ModelOptimizationStatus, kind: ConditionType) -> Condition | None:

@@ -227,6 +227,14 @@ def test_a_pod_that_is_faster_than_the_operator_is_heard(
     assert team.status["progress"]["percent"] == 42
 
 
+def test_a_worker_that_was_told_to_need_less_memory_is_heard(running: Team) -> None:
+    running.write_status("mo", "digits", {"run": {"job": "digits-0123abcd-lean"}})
+
+    Worker.of(running, "digits-0123abcd-lean-x7k2p").apply(PROGRESS)
+
+    assert running.status["progress"]["percent"] == 42
+
+
 def test_an_administrator_is_not_concerned(running: Team) -> None:
     running.write_status("mo", "digits", {"reportURI": "s3://artifacts/report.html"})
     running.write_status("mo", "digits", {"reportURI": None})

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from lathe_steps.toolchains.networks.course import Course
 from torch import nn
 
 from lathe_steps.finetune import Finetune
 from lathe_steps.toolchains.networks import architectures, model
-from lathe_steps.toolchains.networks.course import Course
 from lathe_steps.toolchains.training import Training
 from tests.step_runs import Bench, Samples, digits
 
