@@ -88,7 +88,7 @@ class StagedWorld(World):
         await self.compressed()
         for stage, name in zip(BUILDS, ("old", "new"), strict=True):
             words = ends.get(stage)
-            self.finish(stage, 30 if words else 0, words or made(name))
+            self.finish(stage, 50 if words else 0, words or made(name))
         await self.settle()
 
     def published(self, *without: str) -> str:

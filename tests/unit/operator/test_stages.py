@@ -134,7 +134,7 @@ class TestTargets:
         world = StagedWorld()
         await world.compressed()
 
-        world.finish("build1", 30, broke("old"))
+        world.finish("build1", 50, broke("old"))
         await world.settle()
 
         assert world.told == ("Pending", "Pending")
@@ -200,8 +200,8 @@ class TestTargets:
         await world.settle()
         world.finish("compress", message=made())
         await world.settle()
-        world.finish("build1", 30, broke("old"))
-        world.finish("build2", 30, broke("new"))
+        world.finish("build1", 50, broke("old"))
+        world.finish("build2", 50, broke("new"))
         await world.settle()
 
         assert world.told == ("Failed", "TargetFailed")
