@@ -21,6 +21,7 @@ from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.fetch import Inputs, Listing, fetch, look
 from lathe_worker.gates import Verdict, judge
+from lathe_worker.hardware import require_gpus
 from lathe_worker.manifest import Manifest
 from lathe_worker.measuring import Measuring, published
 from lathe_worker.notes import Notes
@@ -158,6 +159,9 @@ class Walk:
 
     def fetch(self, listing: Listing, space: Workspace, bench: Bench) -> Inputs:
         """Bring every input, once it is sure that the steps can be done here."""
+        ends = {end.target for end in self.chain.ends}
+        made = [target for target in self.plan.targets if target.name in ends]
+        require_gpus(made, self.environment.gpu)
         bench.require(self._wanted())  # nobody should train for hours to learn it then
         return fetch(self.plan.model, listing, self.store, space, self.meter.advance)
 

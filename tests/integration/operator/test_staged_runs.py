@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from e2e.localcluster.processes import wait_until
+from lathe_api.v1alpha1.status import TargetStatus
 from tests import kubelet
 from tests.integration.operator.installed import Team
 from tests.staged_world import a_staged_resource, broke, made
@@ -40,8 +41,8 @@ def target(status: Document, name: str) -> Document:
 
 PUBLISHED = kubelet.success(
     targets=(
-        *(kubelet.TargetStatus(name=name, state="Succeeded") for name in ("any", "old")),
-        kubelet.TargetStatus(name="new", state="Failed", reason="TargetFailed"),
+        *(TargetStatus(name=name, state="Succeeded") for name in ("any", "old")),
+        TargetStatus(name="new", state="Failed", reason="TargetFailed"),
     )
 )
 
