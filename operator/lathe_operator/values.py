@@ -9,6 +9,7 @@ from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.facts import Fact
+from lathe_operator.profiles import Profile, ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -72,6 +73,8 @@ class Resource:
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
         document: The resource as JSON, without what no decision needs.
+        refused: Whether its status says that it cannot be run.
+        profile: Where the profile is that it refers to; None where it refers to none.
     """
 
     ref: Ref
@@ -84,6 +87,8 @@ class Resource:
     finished: bool
     waits_since: float | None
     document: bytes
+    refused: bool = False
+    profile: ProfilePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,7 @@ class Job:
         deleting: Whether it is on its way out.
         lean: Whether its worker is told to need less memory.
         stage: The stage of its run that it does; empty where it does all of it.
+        profile: What its run took from a profile, as JSON; None where it took nothing.
     """
 
     name: str
@@ -154,6 +160,7 @@ class Job:
     lean: bool = False
     stage: str = ""
     started: datetime | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +219,9 @@ class View(Protocol):
     def resource(self, ref: Ref) -> Resource | None:
         """The resource of that name."""
 
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """The profile of that place."""
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Jobs that the resource of that uid controls."""
 
@@ -241,10 +251,12 @@ class Observed:
     Attributes:
         now: The time of the look, in UTC.
         resource: What identifies the resource.
-        document: The resource, or every reason why it is none.
+        document: The resource with what it took from its profile, or every reason why it cannot
+            be run.
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
+        taken: What that was, and from which profile; None where it uses none.
         refusals: What was refused of this look's decisions before this one.
     """
 
@@ -254,6 +266,7 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    taken: Taken | None = None
     refusals: tuple[Refusal, ...] = ()
 
 

@@ -16,6 +16,7 @@ from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
 from lathe_worker.bench import Bench, Require, Wanted
 from lathe_worker.chain import Chain, End, Stop, chain_of
+from lathe_worker.claims import Claims
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
@@ -83,6 +84,7 @@ def walked(walk: "Walk", root: Path, bench: OpenBench) -> Outcome:
             space = stack.enter_context(workspace(root, walk.settings.workspace_size))
             tools = bench(walk.settings, space.fresh("bench"))
             stack.callback(tools.close)
+            stack.callback(walk.claim.close)
             return walk.go(space, tools)
     except (Exception, KeyboardInterrupt) as error:
         log.debug("the run stopped", exc_info=True)
@@ -120,6 +122,7 @@ class Walk:
         self.meter = Meter(stages(self.chain), reporter, span)
         self.run_key = ""
         self.steps: Steps | None = None
+        self.claim = ExitStack()
         self.start = time.monotonic()
 
     @property
@@ -136,7 +139,7 @@ class Walk:
         inputs = self.fetch(listing, space, bench)
         notes.keep(inputs)
         given = listing.given(self.plan, inputs.digests)
-        if complete := self.complete(given):
+        if complete := self.complete(given) or self.claimed(given):
             return complete
         records = Records(self.store, self.plan.output.uri, self.plan.cache)
         self.steps = self.open(inputs, given, records, space, bench)
@@ -206,6 +209,18 @@ class Walk:
         """The same, once the run's key is known."""
         found = publish.find(self.store, Place(self.plan.output, self.run_key))
         return self.end(found, "Hit") if found else None
+
+    def claimed(self, given: Given) -> Outcome | None:
+        """Claim the work of the run; how it ended, where somebody else did it meanwhile."""
+        place = Place(self.plan.output, self.run_key)
+        self.hold(self.run_key, lambda: publish.find(self.store, place) is not None)
+        return self.complete(given)
+
+    def hold(self, key: str, is_done: Callable[[], bool]) -> None:
+        """Claim the work that a key names, unless it is done meanwhile."""
+        claims = Claims(self.store, self.plan, self.settings.pace)
+        held = claims.held(key, is_done, tell=lambda said: self.meter.advance(1.0, said))
+        self.claim.enter_context(held)
 
     def _settle(self, steps: Steps, bench: Bench) -> Result:
         """Measure what came out, and decide what is published of it."""

@@ -10,7 +10,7 @@ from lathe_steps.errors import BadInput, Internal, InvalidSpec, Stopped
 from lathe_steps.reasons import Reason
 from lathe_worker.bench import Bench
 from lathe_worker.chain import Chain, chain_of
-from lathe_worker.digests import Given, run_key
+from lathe_worker.digests import Given, of_document, run_key
 from lathe_worker.environment import features
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.fetch import Inputs
@@ -101,7 +101,7 @@ class Compressing(StageWalk):
         inputs = self.fetch(listing, space, bench)
         notes.keep(inputs)
         given = listing.given(self.plan, inputs.digests)
-        if complete := self.complete(given):
+        if complete := self.complete(given) or self.claimed(given):
             return complete
         uri, cache = self.plan.output.uri, self.plan.cache
         records = Records(self.store, uri, cache, self.part.run)
@@ -151,6 +151,8 @@ class Building(StageWalk):
         if complete := self.published_before():
             return complete
         names = self.part.stage.targets
+        keys = sorted(result_key(self.run_key, name, self.environment) for name in names)
+        self.hold(of_document(keys), lambda: all(map(self._taken_up, names)))
         before = {name: left for name in names if (left := self._taken_up(name))}
         self.chain = self.chain.of([name for name in names if name not in before])
         told = tuple(step.status() for left in before.values() for step in left.steps)

@@ -22,6 +22,7 @@ WORTH_TELLING = frozenset(
         Reason.CREATE_CONTAINER_CONFIG_ERROR,
         Reason.ADMISSION_DENIED,
         Reason.NAME_CONFLICT,
+        Reason.PROFILE_NOT_FOUND,
     }
 )
 """What keeps a run from starting, and needs somebody."""
@@ -39,7 +40,7 @@ def between(seen: Observed, after: ModelOptimizationStatus) -> tuple[PostEvent, 
     about = (seen.resource.uid, job or str(seen.resource.generation))
     return tuple(
         PostEvent(_event(seen, about, told))
-        for tells in (_started, _troubled, _parted, _ended)
+        for tells in (_started, _troubled, _parted, _deprecated, _ended)
         for told in tells(seen, after)
     )
 
@@ -77,6 +78,16 @@ def _parted(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
         if target.state == "Failed" and target.name not in before:
             note = f"target {target.name} failed, the others go on: {target.message}"
             yield WARNING, Reason.TARGET_FAILED, note, target.name
+
+
+def _deprecated(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
+    accepted, before = (
+        condition(status, ConditionType.ACCEPTED) for status in (after, seen.status)
+    )
+    if accepted is None or accepted.status != "True" or not accepted.message:
+        return
+    if before is None or before.message != accepted.message:
+        yield WARNING, Reason.PROFILE_DEPRECATED, accepted.message, accepted.message
 
 
 def _ended(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:

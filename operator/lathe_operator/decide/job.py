@@ -114,9 +114,15 @@ def _metadata(order: Order) -> Document:
         "name": order.name,
         "namespace": resource.ref.namespace,
         "labels": labels,
-        "annotations": {names.GENERATION: str(resource.generation)},
+        "annotations": {names.GENERATION: str(resource.generation), **_taken(asked)},
         "ownerReferences": [{**owner, "name": resource.ref.name, "uid": resource.uid}],
     }
+
+
+def _taken(asked: Admitted) -> Document:
+    """What the run took from a profile: it stays so, even if status cannot say so in time."""
+    taken = asked.profile
+    return {names.PROFILE: taken.model_dump_json()} if taken else {}
 
 
 def _failure_rules() -> list[Document]:
