@@ -126,6 +126,11 @@ class Compressing(StageWalk):
         told = tuple(step.status() for step in steps.told())
         return outcome_of_stage(self.run_key, told, (*targets, *lost), {})
 
+    def is_over(self, why: Stopped) -> bool:
+        """Also for want of memory: the next worker needs less, and this stage is not done twice."""
+        starved = why.reason is Reason.OUT_OF_MEMORY and not self.settings.lean
+        return starved or super().is_over(why)
+
     def _known(self) -> dict[str, Failed]:
         """Targets that failed in an earlier attempt: the others wait for this stage to end."""
         left = filter(None, map(self.handover.result, self.part.stage.targets))

@@ -112,11 +112,15 @@ class StageWalk(Walk):
                 else:
                     steps.finish(step.name)
             except Stopped as why:
-                if step.target is None or isinstance(why, Transient):
+                if step.target is None or self.is_over(why):
                     raise
                 failed[step.target] = Failed(step.name, why)
                 self._leave_failed(steps, step.target, failed[step.target])
         return failed
+
+    def is_over(self, why: Stopped) -> bool:
+        """Whether the stage ends with a target's failure, since another attempt may do better."""
+        return isinstance(why, Transient)
 
     def settle_some(
         self, steps: Steps, bench: Bench, made: Chain, common: Iterable[str | None]

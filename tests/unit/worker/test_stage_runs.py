@@ -150,6 +150,19 @@ class TestATargetThatFails:
             "rtx": "Failed",
         }
 
+    def test_one_that_is_starved_gets_another_worker_before_the_others_go_on(
+        self, yard: StagedYard
+    ) -> None:
+        starved = Internal("out of memory", reason=Reason.OUT_OF_MEMORY)
+
+        first = yard.stage("compress", bench=breaks("rtx/buildEngine", starved))
+        second = yard.stage("compress")
+
+        assert first.failure is not None
+        assert first.failure.reason is Reason.OUT_OF_MEMORY
+        assert [it.state for it in second.targets] == ["Succeeded"]
+        assert yard.applied["compress"] == ["rtx/buildEngine"]
+
     def test_those_that_share_its_pod_are_made(self, yard: StagedYard) -> None:
         shares = target("also", "ONNXRuntime", cpu={"isa": [OLD]})
         resource = a_staged_run().targets(*a_staged_run().spec["targets"], shares)
