@@ -56,6 +56,7 @@ generate: sync ## Rewrite what is generated from the types: crds/*.yaml, the cha
 .PHONY: chart-copies
 chart-copies: ## Rewrite what the chart has copies of: a chart can only read its own files
 	cp crds/*.yaml charts/lathe/files/crds/
+	cp charts/kustomize/base/{admission-policy,roles,roles-for-users}.yaml charts/lathe/files/base/
 	cp charts/monitoring/{dashboard.json,prometheus-rule.yaml} charts/lathe/files/monitoring/
 
 .PHONY: picture
@@ -98,6 +99,15 @@ bench-compression: sync ## Every task of the compression suite beside rivals: do
 bench-compression-quick: sync ## The same on small tasks in minutes: does every task run to its end, and keep its quality?
 	rm -rf out/bench-quick
 	$(RUN) python -m benchmarks.compression --quick
+
+.PHONY: bench-operator
+bench-operator: control-plane ## The operator beside a twin in Go: docs/benchmarks (an hour; needs an idle machine)
+	$(RUN) python -m benchmarks.operator
+
+.PHONY: bench-operator-quick
+bench-operator-quick: control-plane ## The same, small: are the counts as promised? (a minute or two; no times judged)
+	rm -rf out/bench-operator-quick
+	$(RUN) python -m benchmarks.operator --quick
 
 .PHONY: control-plane
 control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
