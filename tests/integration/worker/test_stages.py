@@ -23,7 +23,10 @@ pytestmark = pytest.mark.toolchain
 def staged() -> ResourceBuilder:
     """Simplified for all; 8 bits for two kinds of CPU, and TensorRT, which this machine lacks."""
     return (
-        resource(gates=[{"metric": "SizeBytes", "maxRatio": 10}])
+        resource(
+            metrics=["R2", "SizeBytes", "LatencyP50"],
+            gates=[{"metric": "SizeBytes", "maxRatio": 10}],
+        )
         .steps(SIMPLIFY)
         .targets(
             target("any", "ONNXRuntime"),
