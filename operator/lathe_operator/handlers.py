@@ -1,4 +1,4 @@
-"""What the watches bring goes into the view and into the queue. Nothing is decided here."""
+"""What the watches bring goes into the view, and news into the queue. Nothing is decided here."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -44,11 +44,15 @@ def registry(
     ages: Ages,
     profiles: Sequence[Kind] = PROFILES,
 ) -> kopf.OperatorRegistry:
-    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`.
+    """The handlers: what is seen is shown to `view`, and what is new there is told to `add`.
 
     Only profiles of the kinds `profiles` are watched.
     """
     found = kopf.OperatorRegistry()
+
+    def tell(ref: Ref, *, news: bool) -> None:
+        if news:
+            add(ref)
 
     @kopf.on.login(registry=found)
     def login(**known: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - whatever kopf passes
@@ -56,21 +60,19 @@ def registry(
 
     @kopf.on.event(*RESOURCES, registry=found)
     async def on_resource(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_resource(body, gone=type == "DELETED")
         ages.saw(PLURAL)
-        add(Ref(body["metadata"]["namespace"], body["metadata"]["name"]))
+        news = view.show_resource(body, gone=type == "DELETED")
+        tell(Ref(body["metadata"]["namespace"], body["metadata"]["name"]), news=news)
 
     @kopf.on.event(*JOBS, registry=found)
     async def on_job(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_job(body, gone=type == "DELETED")
         ages.saw("jobs")
-        add(worked_for(body))
+        tell(worked_for(body), news=view.show_job(body, gone=type == "DELETED"))
 
     @kopf.on.event(*PODS, registry=found)
     async def on_pod(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_pod(body, gone=type == "DELETED")
         ages.saw("pods")
-        add(worked_for(body))
+        tell(worked_for(body), news=view.show_pod(body, gone=type == "DELETED"))
 
     for kind in profiles:
         _watch_profiles(kind, found, view, add, ages)
