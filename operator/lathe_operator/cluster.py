@@ -126,9 +126,16 @@ class KubernetesCluster:
         except Rejected as rejected:
             if not rejected.conflict:
                 raise
-            made = await self._request("GET", f"{path}/{manifest['metadata']['name']}")
+            made = await self._taken(f"{path}/{manifest['metadata']['name']}", rejected)
             _check_owner(made, owner)
         return Version(made["metadata"]["uid"], version_of(made))
+
+    async def _taken(self, path: str, rejected: Rejected) -> Document:
+        """Who has the name; where nobody has, it was a conflict about a quota, say, and passes."""
+        try:
+            return await self._request("GET", path)
+        except Gone:
+            raise Waiting(rejected.message, after=SOON) from None
 
     async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """See `Cluster`."""

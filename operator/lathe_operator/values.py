@@ -72,7 +72,8 @@ class Resource:
         finished: Whether that is the end of its run.
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
-        document: The resource as JSON, without what no decision needs.
+        document: The resource as JSON, without its status and what no decision needs.
+        status: Its status as JSON, but for progress.
         refused: Whether its status says that it cannot be run.
         profile: Where the profile is that it refers to; None where it refers to none.
     """
@@ -87,6 +88,7 @@ class Resource:
     finished: bool
     waits_since: float | None
     document: bytes
+    status: bytes
     refused: bool = False
     profile: ProfilePlace | None = None
 
