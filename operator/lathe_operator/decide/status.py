@@ -70,13 +70,14 @@ def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
     situation = Situation(phase, invalid.reason, str(invalid))
     found = conditions.of(situation, seen.status, seen.resource.generation, seen.now)
     (failed,) = [each for each in found if each.type == ConditionType.FAILED]
+    failure = Failure(
+        reason=situation.reason, message=situation.message, time=failed.last_transition_time
+    )
     told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
         conditions=found,
-        last_failure=Failure(
-            reason=situation.reason, message=situation.message, time=failed.last_transition_time
-        ),
+        last_failure=None if waits else failure,
     )
     return with_history(seen, told, goes_on=False)
 
