@@ -167,6 +167,9 @@ def job_seen(body: Body) -> Job | None:
         failing="FailureTarget" in conditions,
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
+        lean=annotations.get(names.LEAN) == "true",
+        stage=labels.get(names.STAGE, ""),
+        started=_time(status["startTime"]) if status.get("startTime") else None,
         profile=annotations.get(names.PROFILE),
     )
 

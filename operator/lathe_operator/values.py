@@ -132,6 +132,7 @@ class Job:
         work: Digest of the work that it was made for.
         generation: Generation of the spec that it was made for.
         created: When it was created.
+        started: When its controller began with it, since it was last let go on; None before.
         suspended: Whether it is held back, by us or by a queue.
         queued: Whether a queue decides when it starts.
         policy: Those of its limits that may change while it works.
@@ -139,6 +140,8 @@ class Job:
         failing: Whether it has given up, although not all of its pods are gone.
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
+        lean: Whether its worker is told to need less memory.
+        stage: The stage of its run that it does; empty where it does all of it.
         profile: What its run took from a profile, as JSON; None where it took nothing.
     """
 
@@ -156,6 +159,9 @@ class Job:
     failing: bool
     end: JobEnd | None
     deleting: bool
+    lean: bool = False
+    stage: str = ""
+    started: datetime | None = None
     profile: str | None = None
 
 
@@ -227,10 +233,16 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the server said when it refused what the last decision asked for."""
+    """What the server said when it refused what a decision asked for.
 
+    Attributes:
+        job: Name of the Job that it did not take, or whose pod.
+        conflict: Whether the name is taken by an object of somebody else.
+        message: In its words.
+    """
+
+    job: str
     conflict: bool
-    """Whether the name is taken by an object of somebody else."""
     message: str
 
 
@@ -247,7 +259,7 @@ class Observed:
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
         taken: What that was, and from which profile; None where it uses none.
-        refusal: Set when this is the second decision of a look.
+        refusals: What was refused of this look's decisions before this one.
     """
 
     now: datetime
@@ -257,7 +269,7 @@ class Observed:
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     taken: Taken | None = None
-    refusal: Refusal | None = None
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +321,7 @@ class ConfirmGone:
 class TryPod:
     """Ask the server, without creating anything, whether it would take the Job's pod."""
 
+    job: str
     manifest: Manifest
 
 
