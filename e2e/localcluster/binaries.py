@@ -41,6 +41,7 @@ KUBERNETES = Source(
     ("k8s.io/component-base/version.git", "k8s.io/client-go/pkg/version.git"),
 )
 ETCD = Source("etcd", "go.etcd.io/etcd/server/v3")
+KUEUE = Source("kueue", "sigs.k8s.io/kueue")
 
 PROGRAMS = {
     "etcd": (ETCD, "go.etcd.io/etcd/server/v3"),
@@ -50,6 +51,7 @@ PROGRAMS = {
     "kube-scheduler": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
     "kubelet": (KUBERNETES, "k8s.io/kubernetes/cmd/kubelet"),
     "kube-proxy": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
+    "kueue": (KUEUE, "sigs.k8s.io/kueue/cmd/kueue"),
 }
 API_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 

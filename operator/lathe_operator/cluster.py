@@ -1,7 +1,7 @@
 """The cluster, as the operator needs it: a port, and the only door to the Kubernetes client."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -107,6 +107,27 @@ class KubernetesCluster:
         except Gone:
             return False
         return True
+
+    async def watchable(
+        self, group: str, plural: str, namespaces: Iterable[str | None]
+    ) -> str | None:
+        """The version of the API under which objects of somebody else's can be watched.
+
+        None where there is no such API, or no right to it.
+
+        Raises:
+            Failure: When the server does not say.
+        """
+        try:
+            found = await self._request("GET", f"/apis/{group}", accept=WHOLE)
+            version: str = found["preferredVersion"]["version"]
+            for namespace in namespaces:
+                within = f"/namespaces/{namespace}" if namespace else ""
+                path = f"/apis/{group}/{version}{within}/{plural}"
+                await self._request("GET", path, query={"limit": "1"}, accept=METADATA_OF_ALL)
+        except (Gone, Rejected):
+            return None
+        return version
 
     async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Version:
         """See `Cluster`."""

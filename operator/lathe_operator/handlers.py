@@ -8,13 +8,15 @@ from typing import Any
 import kopf
 
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
-from lathe_operator.seen import worked_for
+from lathe_operator import kueue
+from lathe_operator.seen import queued_for, worked_for
 from lathe_operator.values import MANAGED, Ref
 from lathe_operator.view import WatchedView
 
 RESOURCES = (GROUP, VERSION, PLURAL)
 JOBS = ("batch", "v1", "jobs")
 PODS = ("", "v1", "pods")
+WORKLOADS = (kueue.GROUP, kueue.PLURAL)
 KINDS = (PLURAL, "jobs", "pods")
 BOOKMARKS = 60
 """Seconds between the signs of life that the API server sends on a silent watch."""
@@ -37,8 +39,13 @@ class Ages:
         return self._clock() - self._last[kind]
 
 
-def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.OperatorRegistry:
-    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`."""
+def registry(
+    view: WatchedView, add: Callable[[Ref], None], ages: Ages, *, workloads: str | None = None
+) -> kopf.OperatorRegistry:
+    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`.
+
+    Kueue's Workloads are watched too, where there is an API version `workloads` of them.
+    """
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
@@ -62,6 +69,15 @@ def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.
         view.show_pod(body, gone=type == "DELETED")
         ages.saw("pods")
         add(worked_for(body))
+
+    if workloads:
+
+        @kopf.on.event(kueue.GROUP, workloads, kueue.PLURAL, registry=found)
+        async def on_workload(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
+            view.show_workload(body, gone=type == "DELETED")
+            ages.saw(kueue.PLURAL)
+            if ref := queued_for(body):
+                add(ref)
 
     return found
 
@@ -89,6 +105,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.watching.label_selectors[JOBS] = f"{MANAGED}=true"
     settings.watching.label_selectors[PODS] = f"{MANAGED}=true"
+    settings.watching.label_selectors[WORKLOADS] = kueue.JOB
     settings.watching.chunk_size = 100
     settings.watching.connect_timeout = 30
     settings.watching.server_timeout = 300

@@ -27,6 +27,7 @@ def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
     except ValidationError as error:
         raise Faulted(f"the status of {ref} is of another version: {error}") from error
     jobs = sorted(view.jobs(resource.uid), key=lambda job: (job.created, job.name))
+    queued = {job.uid: found for job in jobs if (found := view.workload(job.uid))}
     return Observed(
         now=now,
         resource=resource,
@@ -37,6 +38,7 @@ def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
             job.uid: tuple(sorted(view.pods(job.uid), key=lambda pod: (pod.created, pod.name)))
             for job in jobs
         },
+        workloads=queued if view.shows_workloads else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
+from lathe_operator.kueue import Workload
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -128,6 +129,9 @@ class Job:
         failing: Whether it has given up, although not all of its pods are gone.
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
+        started: When Kubernetes last began to work on it; suspension takes that away.
+        ready: Whether it has a pod that runs.
+        elsewhere: Whether another controller works on it, on pods that are not here.
     """
 
     name: str
@@ -144,6 +148,9 @@ class Job:
     failing: bool
     end: JobEnd | None
     deleting: bool
+    started: datetime | None = None
+    ready: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +215,13 @@ class View(Protocol):
     def pods(self, job: str) -> tuple[Pod, ...]:
         """Pods that the Job of that uid controls."""
 
+    def workload(self, job: str) -> Workload | None:
+        """The Workload that Kueue made for the Job of that uid."""
+
+    @property
+    def shows_workloads(self) -> bool:
+        """Whether Workloads are watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -229,6 +243,7 @@ class Observed:
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
+        workloads: Kueue's Workload of each Job that has one, by the Job's uid; None: not watched.
         refusal: Set when this is the second decision of a look.
     """
 
@@ -238,6 +253,7 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    workloads: Mapping[str, Workload] | None = None
     refusal: Refusal | None = None
 
 

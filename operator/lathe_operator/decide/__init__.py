@@ -5,7 +5,16 @@ from datetime import timedelta
 
 from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
-from lathe_operator.decide import admission, cleanup, events, job, runs, situation, status
+from lathe_operator.decide import (
+    admission,
+    cleanup,
+    events,
+    job,
+    queues,
+    runs,
+    situation,
+    status,
+)
 from lathe_operator.decide.admission import Admitted
 from lathe_operator.decide.situation import Look, Situation
 from lathe_operator.values import (
@@ -100,11 +109,13 @@ def _job_actions(look: Look, found: Situation, create: CreateJob) -> tuple[Actio
 
 def _changes(look: Look, current: Job) -> Manifest:
     """What is not in the Job's spec as it should be: policy takes effect while work goes on."""
+    if current.deleting or current.elsewhere:
+        return {}
     policy = job.policy_of(look.spec.run)
     fields: dict[str, object] = dict(policy.fields()) if current.policy != policy else {}
-    if current.suspended and not current.queued:
+    if current.suspended and not queues.owns(look.seen, current):
         fields["suspend"] = False
-    return {} if current.deleting else fields
+    return fields
 
 
 def _held_back(look: Look) -> tuple[Action, ...]:
@@ -112,7 +123,7 @@ def _held_back(look: Look) -> tuple[Action, ...]:
     current = look.unfinished
     if current is None or current.deleting:
         return ()
-    if current.queued:
+    if queues.owns(look.seen, current):
         return (DeleteJob(current.name, current.uid),)
     hold = PatchJob(current.name, current.uid, {"suspend": True})
     return () if current.suspended else (hold,)
@@ -123,17 +134,30 @@ def _has_job(look: Look, found: Situation, actions: tuple[Action, ...]) -> bool:
     if any(isinstance(action, CreateJob) for action in actions):
         return True
     current = look.run.job
-    return current is not None and not (found.phase is Phase.SUSPENDED and current.queued)
+    is_given_back = found.phase is Phase.SUSPENDED and current and queues.owns(look.seen, current)
+    return current is not None and not is_given_back
 
 
 def _patience(look: Look, found: Situation) -> timedelta | None:
-    """How long to wait for a pod that most likely starts at once, before anything is told."""
-    is_first = look.seen.status.observed_generation == 0
-    if not is_first or found.reason is not Reason.PENDING or look.seen.refusal:
-        return None
+    """How long to wait for what most likely comes at once, a pod or a queue's word."""
     current = look.unfinished
-    left = current.created + PATIENCE - look.seen.now if current else PATIENCE
+    if look.seen.refusal or not _is_passing(look, found):
+        return None
+    since = look.seen.now
+    if current:
+        since = queues.let_go(look.seen, current) or current.created
+    left = since + PATIENCE - look.seen.now
     return min(left, PATIENCE) if left > timedelta(0) else None
+
+
+def _is_passing(look: Look, found: Situation) -> bool:
+    """Whether where the run is now is hardly worth a write."""
+    told, current = look.seen.status, look.unfinished
+    is_first = told.observed_generation == 0
+    if found.reason is Reason.PENDING:
+        return is_first or (told.phase is Phase.QUEUED and look.seen.workloads is not None)
+    waits = is_first and found.phase is Phase.QUEUED and current is not None
+    return waits and current is not None and not queues.has_spoken(look.seen, current)
 
 
 def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:

@@ -64,10 +64,7 @@ def _podless(look: Look, situation: Situation) -> datetime | None:
     """When to ask the server (again) why there is no Job, or no pod."""
     if situation.reason in (Reason.ADMISSION_DENIED, Reason.NAME_CONFLICT) or look.is_podless:
         return look.seen.now + RETRY
-    job = look.unfinished
-    if job is None or job.suspended or job.deleting or look.run.pods:
-        return None
-    return max(job.created, look.resumed or job.created) + PODLESS
+    return look.podless_since + PODLESS if look.podless_since else None
 
 
 def _last_words(look: Look) -> datetime | None:

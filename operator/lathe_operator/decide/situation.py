@@ -14,7 +14,7 @@ from lathe_api.v1alpha1.status import (
     ModelOptimizationStatus,
     Phase,
 )
-from lathe_operator.decide import pods, times
+from lathe_operator.decide import pods, queues, times
 from lathe_operator.decide.runs import CurrentRun, is_answered
 from lathe_operator.values import Job, JobEnd, Observed, Pod
 from lathe_steps.reasons import Reason
@@ -85,6 +85,9 @@ class Look:
     @property
     def began(self) -> datetime | None:
         """When the worker began to run, if it has since the run was last let go on."""
+        job = self.unfinished
+        if job and job.elsewhere:
+            return job.started if job.ready else None
         starts = [pod.started for pod in self.run.pods if pod.started]
         return min((at for at in starts if not self.resumed or at >= self.resumed), default=None)
 
@@ -101,14 +104,20 @@ class Look:
         return self.live.started is None if self.live else self.failures_are_counted
 
     @property
+    def podless_since(self) -> datetime | None:
+        """Since when the Job should have a pod and has none; None where none is missed here."""
+        job = self.unfinished
+        if job is None or job.elsewhere or job.suspended or job.deleting or self.run.pods:
+            return None
+        if queues.owns(self.seen, job):
+            return queues.let_go(self.seen, job)
+        return max(job.created, self.resumed or job.created)
+
+    @property
     def is_podless(self) -> bool:
         """Whether the Job has had no pod for longer than it should take."""
-        job = self.unfinished
-        return (
-            job is not None
-            and not (job.suspended or job.deleting or self.run.pods)
-            and self.seen.now - max(job.created, self.resumed or job.created) >= PODLESS
-        )
+        since = self.podless_since
+        return since is not None and self.seen.now - since >= PODLESS
 
 
 def condition(status: ModelOptimizationStatus, kind: ConditionType) -> Condition | None:
@@ -129,6 +138,8 @@ def ended(look: Look) -> Situation | None:
     job = look.run.job
     if job is None or job.end is None:
         return None
+    if job.elsewhere:
+        return _ended_elsewhere(look, job.end)
     found = _succeeded(look, job.end) if job.end.succeeded else _failed(look, job.end)
     too_early = look.seen.now < job.end.time + LAST_WORDS
     return None if found is None and too_early else found or _without_words(job.end)
@@ -150,6 +161,15 @@ def _succeeded(look: Look, end: JobEnd) -> Situation | None:
         attempts_failure(look),
         end.time,
     )
+
+
+def _ended_elsewhere(look: Look, end: JobEnd) -> Situation:
+    """The pod and its words are in another cluster: only its Job's end is brought here."""
+    if not end.succeeded:
+        return _without_words(end)
+    where = look.spec.output.uri
+    message = f"ended well in another cluster: its manifest and report are below {where}"
+    return Situation(Phase.SUCCEEDED, Reason.SUCCEEDED, message, ended=end.time)
 
 
 def _failed(look: Look, end: JobEnd) -> Situation | None:
@@ -246,11 +266,21 @@ def deadline(look: Look) -> datetime | None:
 def _waits_since(look: Look) -> datetime | None:
     """Since when a run has been on its way to a node."""
     if job := look.unfinished:
-        return max(job.created, look.resumed or job.created)
+        return max(job.created, look.resumed or job.created, _stopped(look) or job.created)
     told = condition(look.seen.status, ConditionType.RECONCILING)
     if told is None or told.status != "True" or not is_answered(look.seen):
         return None
     return times.parsed(told.last_transition_time)
+
+
+def _stopped(look: Look) -> datetime | None:
+    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
+    admitted = condition(look.seen.status, ConditionType.ADMITTED)
+    if admitted is None or look.run.said is None or look.run.said.start_time is None:
+        return None
+    return (
+        look.seen.now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
+    )
 
 
 def refused(look: Look) -> Situation | None:
@@ -267,16 +297,13 @@ def refused(look: Look) -> Situation | None:
 
 def queued(look: Look) -> Situation | None:
     """A queue decides when it starts."""
-    job = look.run.job
-    waits = job.queued and job.suspended if job else look.spec.scheduling.queue_name is not None
+    job, queue = look.run.job, look.spec.scheduling.queue_name
+    waits = job.suspended and queues.owns(look.seen, job) if job else queue is not None
     if not waits:
         return None
-    return Situation(
-        Phase.QUEUED,
-        Reason.WAITING_FOR_QUOTA,
-        f"waits for quota in the queue {look.spec.scheduling.queue_name}",
-        failure=attempts_failure(look),
-    )
+    told = condition(look.seen.status, ConditionType.READY) if look.run.said else None
+    reason, message = queues.why(look.seen, job, queue, told)
+    return Situation(Phase.QUEUED, reason, message, failure=attempts_failure(look))
 
 
 HINDERED = {
