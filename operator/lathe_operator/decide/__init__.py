@@ -152,12 +152,12 @@ def _patience(look: Look, found: Situation) -> timedelta | None:
 
 def _is_passing(look: Look, found: Situation) -> bool:
     """Whether where the run is now is hardly worth a write."""
-    told, current = look.seen.status, look.unfinished
+    told = look.seen.status
     is_first = told.observed_generation == 0
     if found.reason is Reason.PENDING:
         return is_first or (told.phase is Phase.QUEUED and look.seen.workloads is not None)
-    waits = is_first and found.phase is Phase.QUEUED and current is not None
-    return waits and current is not None and not queues.has_spoken(look.seen, current)
+    is_queued = found.phase is Phase.QUEUED
+    return is_first and is_queued and not queues.has_spoken(look.seen, look.unfinished)
 
 
 def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:

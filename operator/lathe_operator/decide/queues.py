@@ -37,7 +37,7 @@ def let_go(seen: Observed, job: Job) -> datetime | None:
     return job.started or (workload.admitted if workload else None)
 
 
-def has_spoken(seen: Observed, job: Job) -> bool:
+def has_spoken(seen: Observed, job: Job | None) -> bool:
     """Whether there is nothing to wait for before a Job's wait is told of."""
     if seen.workloads is None:
         return True
