@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from e2e.localcluster.controlplane import ControlPlane
+from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
+from lathe_operator import kueue
 from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Faulted, Rejected
 from lathe_operator.values import Ref, Version, version_of
@@ -82,6 +84,19 @@ class TestKubernetesCluster(ClusterConformance):
 
         assert not await cluster.has_job(Ref(namespace, "digits-1"))
 
+    async def test_what_can_be_watched_is_told_with_its_version(
+        self, cluster: KubernetesCluster, namespace: str
+    ) -> None:
+        assert await cluster.watchable(GROUP, PLURAL, [None, namespace]) == VERSION
+
+    async def test_what_is_not_served_cannot_be_watched(self, cluster: KubernetesCluster) -> None:
+        assert await cluster.watchable(kueue.GROUP, kueue.PLURAL, [None]) is None
+        assert await cluster.watchable(GROUP, "workloads", [None]) is None
+
+    async def test_what_one_has_no_right_to_cannot_be_watched(self, server: ControlPlane) -> None:
+        async with KubernetesCluster.connected(server.kubeconfig_for("alice")) as nobody:
+            assert await nobody.watchable(GROUP, PLURAL, [None]) is None
+
     async def test_a_server_that_is_not_there_is_a_fault(
         self, server: ControlPlane, namespace: str, tmp_path: Any
     ) -> None:
@@ -92,3 +107,5 @@ class TestKubernetesCluster(ClusterConformance):
         async with KubernetesCluster.connected(tmp_path / "config") as nowhere:
             with pytest.raises(Faulted):
                 await nowhere.has_job(Ref(namespace, "digits-1"))
+            with pytest.raises(Faulted):
+                await nowhere.watchable(kueue.GROUP, kueue.PLURAL, [None])
