@@ -92,7 +92,7 @@ bench-compression-quick: sync ## The same on small tasks in minutes: does every 
 	$(RUN) python -m benchmarks.compression --quick
 
 .PHONY: control-plane
-control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
+control-plane: sync ## Build etcd, kube-apiserver and what tests run beside them from Go modules (minutes, once)
 	$(RUN) python -m e2e.localcluster control-plane-build
 
 .PHONY: cluster-up

@@ -54,6 +54,8 @@ PROGRAMS = {
     "kueue": (KUEUE, "sigs.k8s.io/kueue/cmd/kueue"),
 }
 API_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
+BESIDE_IT = ("kube-controller-manager", "kube-scheduler", "kueue")
+"""What tests start beside an API server."""
 
 
 def module_version(go_mod: str, module: str) -> str:

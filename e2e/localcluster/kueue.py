@@ -50,10 +50,15 @@ class Kueue:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def runs(self) -> bool:
+        """Whether its manager runs."""
+        return self._control_plane.processes.find(NAME) is not None
+
     def start(self) -> None:
         """Install it and start its manager, unless it runs; wait until it holds Jobs back."""
         processes, endpoint = self._control_plane.processes, self._control_plane.endpoint
-        if processes.find(NAME) is not None:
+        if self.runs:
             return
         webhooks, health = PORTS if endpoint.namespace else _free_ports(endpoint.address)
         pki = self._make_certificates()
