@@ -45,10 +45,13 @@ fmt: sync ## Format the code
 	$(RUN) ruff check --fix .
 
 .PHONY: generate
-generate: sync ## Rewrite what is generated from the types: crds/*.yaml, docs/reference
+generate: sync ## Rewrite what is generated from the types: crds/*.yaml, the chart's copies, docs/reference
 	$(RUN) python -m lathe_api.crd > crds/.generated && mv crds/.generated crds/lathe.dev_modeloptimizations.yaml
 	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
+	$(RUN) python -m lathe_operator.metrics.page > docs/.generated && mv docs/.generated docs/reference/metrics.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
+	cp crds/*.yaml charts/lathe/files/crds/
+	cp charts/monitoring/{dashboard.json,prometheus-rule.yaml} charts/lathe/files/monitoring/
 
 .PHONY: picture
 picture: sync ## Run docs/images/report.yaml, and take the picture of its report (needs chromium)

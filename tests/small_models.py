@@ -41,7 +41,7 @@ def write_torch(path: Path, width: int = 8, seed: int = 0) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from lathe_steps.toolchains.networks.small import SmallCNN
+    from lathe_steps.toolchains.networks.models.small import SmallCNN
 
     torch.manual_seed(seed)
     path.parent.mkdir(parents=True, exist_ok=True)

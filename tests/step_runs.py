@@ -88,7 +88,7 @@ class Bench:
         """A torch artifact with fresh weights that are the same every time."""
         import torch
 
-        from lathe_steps.toolchains.networks import model
+        from lathe_steps.toolchains.networks.models import model
 
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -150,7 +150,8 @@ def run(artifact: Artifact, inputs: Mapping[str, np.ndarray]) -> dict[str, np.nd
         return dict(Session(artifact, 1).run(inputs))
     import torch
 
-    from lathe_steps.toolchains.networks import calls, model
+    from lathe_steps.toolchains.networks import calls
+    from lathe_steps.toolchains.networks.models import model
 
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 
 from lathe_steps.base import TensorSpec
 from lathe_steps.prune import Prune
-from lathe_steps.toolchains.networks import model
+from lathe_steps.toolchains.networks.models import model
 from tests.step_runs import Bench, Samples, run
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from torch import nn
 
-from lathe_steps.toolchains.networks import architectures
+from lathe_steps.toolchains.networks.models import architectures
 
 SEED = 7
 SIZES = {"train": 900, "calib": 150, "val": 747}

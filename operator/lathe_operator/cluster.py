@@ -12,6 +12,7 @@ from kubernetes.aio import client, config
 
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
+from lathe_operator.metrics.requests import Request
 from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Version, version_of
 
 Document = dict[str, Any]
@@ -276,8 +277,10 @@ class KubernetesCluster:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
-            data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's own
+            with Request(method, path) as request:
+                answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
+                request.code = answer.status
+                data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's
         except (aiohttp.ClientError, OSError, TimeoutError) as broken:
             raise Faulted(f"{method} {path}: {broken!r}") from broken
         document = _document(data)

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import kopf
@@ -17,11 +18,12 @@ from lathe_operator import discovery, handlers, health, kueue, metrics
 from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Failure
 from lathe_operator.leader import Leadership, LeadershipLost
+from lathe_operator.metrics import collectors, tally
 from lathe_operator.queue import Queue
 from lathe_operator.reconcile import Reconciler
 from lathe_operator.resync import Comparison, resync
 from lathe_operator.settings import Settings, identity
-from lathe_operator.values import Ended, Ref
+from lathe_operator.values import Ref
 from lathe_operator.view import WatchedView
 
 logger = logging.getLogger("lathe_operator")
@@ -77,7 +79,7 @@ async def _lead(
     find_queues = partial(connection.watchable, kueue.GROUP, kueue.PLURAL, namespaces)
     workloads = await discovery.find(find_queues)
     view, ages = WatchedView(shows_workloads=workloads is not None), handlers.Ages()
-    reconciler = Reconciler(view, cluster, settings.policy, on_end=_count)
+    reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)
     comparison = Comparison(view, cluster, namespaces)
 
     async def look(ref: Ref) -> timedelta | None:
@@ -132,16 +134,10 @@ async def _keep(leadership: Leadership) -> None:
 
 def _show(view: WatchedView, ages: handlers.Ages, queue: Queue) -> None:
     """Let metrics ask for what is only known here."""
-    metrics.count_phases(view.phases)
+    collectors.count(view)
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
     for kind in handlers.KINDS:
         metrics.WATCH_AGE.labels(kind).set_function(partial(ages.of, kind))
-
-
-def _count(ended: Ended) -> None:
-    metrics.RUNS.labels(ended.result, ended.reason).inc()
-    if ended.seconds is not None:
-        metrics.RUN_SECONDS.labels(ended.result).observe(ended.seconds)
 
 
 def _log(level: str) -> None:
@@ -150,6 +146,14 @@ def _log(level: str) -> None:
     logging.getLogger().setLevel(level)
     if level != "DEBUG":
         logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def _version() -> str:
+    """Which version this is; code that was only copied has none."""
+    try:
+        return version("lathe")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 async def _until_told_to_stop(settings: Settings) -> None:
@@ -168,6 +172,7 @@ def main() -> None:
         names = ", ".join(f"LATHE_{error['loc'][0]}".upper() for error in invalid.errors())
         raise SystemExit(f"these settings are missing or wrong: {names}\n{invalid}") from None
     _log(settings.log_level)
+    tally.begin(_version())
     try:
         with suppress(asyncio.CancelledError):
             asyncio.run(_until_told_to_stop(settings))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
+from lathe_operator import metrics
 from lathe_operator.cluster import Cluster
 from lathe_operator.errors import Failure
 from lathe_operator.values import Ref
@@ -51,6 +52,7 @@ class Comparison:
             listed = await self._listed()
             for _ in range(PATIENCE // MOMENT):
                 if listed <= self._shown.uids():
+                    metrics.VIEW_CONFIRMED.set_to_current_time()
                     return
                 await asyncio.sleep(MOMENT.total_seconds())
 
@@ -64,6 +66,8 @@ class Comparison:
         if suspects:
             await asyncio.sleep(SETTLE.total_seconds())
             suspects &= await self._listed() ^ self._shown.uids()
+        if not suspects:
+            metrics.VIEW_CONFIRMED.set_to_current_time()
         return suspects
 
     async def _listed(self) -> frozenset[str]:

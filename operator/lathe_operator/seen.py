@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
-from lathe_api.v1alpha1.status import FINISHED
+from lathe_api.v1alpha1.status import FINISHED, ConditionType, Phase
 from lathe_operator.decide import names
 from lathe_operator.kueue import Word, Workload
 from lathe_operator.values import (
@@ -22,10 +22,13 @@ from lathe_operator.values import (
     Resource,
     version_of,
 )
+from lathe_steps.reasons import Reason
 
 Body = Mapping[str, Any]
 """An object as the API server gives it."""
 
+WAITING = frozenset({"", Phase.PENDING, Phase.QUEUED})
+"""Phases of a resource that waits for a worker; there is none before its first status."""
 PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """What a kubelet says of every container before it starts."""
 JOB_CONTROLLER = "kubernetes.io/job-controller"
@@ -69,8 +72,21 @@ def resource_seen(body: Body) -> Resource:
         deleting="deletionTimestamp" in metadata,
         phase=phase,
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
+        waits_since=_waits_since(metadata, status, phase),
         document=packed(body),
     )
+
+
+def _waits_since(metadata: Body, status: Body, phase: str) -> float | None:
+    """When a resource began to wait for a worker: made, not admitted any more, or let go on."""
+    if phase not in WAITING:
+        return None
+    told = {each["type"]: each for each in status.get("conditions") or ()}
+    admitted, held = told.get(ConditionType.ADMITTED), told.get(ConditionType.SUSPENDED)
+    since = [admitted] if admitted else []
+    since += [held] if held and held.get("reason") == Reason.RESUMED else []
+    times = [_time(each["lastTransitionTime"]) for each in since]
+    return max(times, default=_time(metadata["creationTimestamp"])).timestamp()
 
 
 def packed(body: Body) -> bytes:

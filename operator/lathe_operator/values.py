@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
+from lathe_operator.facts import Fact
 from lathe_operator.kueue import Workload
 
 Manifest = Mapping[str, Any]
@@ -69,6 +70,8 @@ class Resource:
         deleting: Whether it is on its way out.
         phase: What its status says, for metrics.
         finished: Whether that is the end of its run.
+        waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
+            not wait. For metrics.
         document: The resource as JSON, without what no decision needs.
     """
 
@@ -80,6 +83,7 @@ class Resource:
     deleting: bool
     phase: str
     finished: bool
+    waits_since: float | None
     document: bytes
 
 
@@ -344,21 +348,18 @@ Action = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A run that this decision calls ended, for metrics."""
-
-    result: str
-    reason: str
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be made true, in this order, and when to look again if nothing happens."""
+    """What is to be made true, in this order, and when to look again if nothing happens.
+
+    Attributes:
+        actions: What is to be done.
+        again: When to look again.
+        facts: What has happened once the actions are done.
+    """
 
     actions: tuple[Action, ...] = ()
     again: timedelta | None = None
-    ended: Ended | None = None
+    facts: tuple[Fact, ...] = ()
 
 
 NOTHING = Decision()

@@ -60,7 +60,7 @@ class Cluster(Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import clustering
+        from lathe_steps.toolchains.networks.rewriting import clustering
 
         torch.set_num_threads(context.threads)
         wish = clustering.Wish(

@@ -56,7 +56,7 @@ class Distill(Recovery, Step):
     def require(self, runtimes: tuple[Runtime, ...]) -> None:  # noqa: ARG002 - the same for all
         """Look whether the student's architecture is there and takes its arguments."""
         if self.student is not None:
-            from lathe_steps.toolchains.networks import students
+            from lathe_steps.toolchains.networks.models import students
 
             students.build(self.student.architecture.ref, self.student.architecture.args)
 
@@ -74,8 +74,9 @@ class Distill(Recovery, Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import features, losses, model, students, trainer
-        from lathe_steps.toolchains.networks.course import course_of
+        from lathe_steps.toolchains.networks.models import model, students
+        from lathe_steps.toolchains.networks.training import features, losses, trainer
+        from lathe_steps.toolchains.networks.training.course import course_of
 
         torch.set_num_threads(context.threads)
         teacher = model.load(context.source)

@@ -33,7 +33,7 @@ class Export(Step):
             Internal: UnsupportedModel or ConversionMismatch.
         """
         from lathe_steps.toolchains.graphs import notes
-        from lathe_steps.toolchains.networks import exporting, model
+        from lathe_steps.toolchains.networks.models import exporting, model
 
         network = model.load(artifact)
         context.progress(0.1, "exporting")

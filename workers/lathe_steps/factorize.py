@@ -63,7 +63,8 @@ class Factorize(Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import factorizing, low_rank, model
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.rewriting import factorizing, low_rank
 
         torch.set_num_threads(context.threads)
         network = model.load(artifact)

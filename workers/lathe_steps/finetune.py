@@ -31,8 +31,9 @@ class Finetune(Training, Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import losses, model, trainer
-        from lathe_steps.toolchains.networks.course import course_of
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.training import losses, trainer
+        from lathe_steps.toolchains.networks.training.course import course_of
 
         torch.set_num_threads(context.threads)
         network = model.load(artifact)

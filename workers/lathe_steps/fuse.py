@@ -22,7 +22,8 @@ class Fuse(Step):
         Raises:
             Internal: When folding changes the model's outputs.
         """
-        from lathe_steps.toolchains.networks import folding, model
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.rewriting import folding
 
         network = model.load(artifact)
         pairs, difference = folding.fold(network)

@@ -10,8 +10,8 @@ from lathe_steps.toolchains.training import Recovery
 from lathe_steps.words import Glob, Name
 
 if TYPE_CHECKING:
-    from lathe_steps.toolchains.networks.passes import Plan
-    from lathe_steps.toolchains.networks.wishes import Removal, Wish
+    from lathe_steps.toolchains.networks.pruning.passes import Plan
+    from lathe_steps.toolchains.networks.pruning.wishes import Removal, Wish
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 SampleCount = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -163,7 +163,8 @@ class Prune(Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import model, passes
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.pruning import passes
 
         torch.set_num_threads(context.threads)
         wish = self._wish(artifact, context)
@@ -177,7 +178,8 @@ class Prune(Step):
         return model.save(network, context.out, facts, evidence)
 
     def _wish(self, artifact: Artifact, context: Context) -> "Wish":
-        from lathe_steps.toolchains.networks import model, taylor, wishes
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.pruning import taylor, wishes
 
         shown = None
         if self.data is not None:
@@ -204,7 +206,7 @@ class Prune(Step):
         return {layer.name: layer.drop for layer in found.layers}
 
     def _plan(self, context: Context) -> "Plan":
-        from lathe_steps.toolchains.networks.passes import Limit, Plan
+        from lathe_steps.toolchains.networks.pruning.passes import Limit, Plan
 
         target = self.target
         shares = [s for s in (target.params, target.flops, target.latency) if s is not None]
@@ -222,7 +224,7 @@ class Prune(Step):
         )
 
     def _remove(self) -> "Removal":
-        from lathe_steps.toolchains.networks import attention_heads, blocks, pruning
+        from lathe_steps.toolchains.networks.pruning import attention_heads, blocks, pruning
 
         return {
             "Channel": pruning.remove,

@@ -51,8 +51,10 @@ class QuantizeAware(Recovery, Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import folding, model, recovering, rounding, trainer
-        from lathe_steps.toolchains.networks.course import course_of
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.rewriting import folding
+        from lathe_steps.toolchains.networks.training import recovering, rounding, trainer
+        from lathe_steps.toolchains.networks.training.course import course_of
 
         torch.set_num_threads(context.threads)
         network = model.load(artifact)

@@ -31,7 +31,8 @@ class ReplaceHead(Step):
             InvalidSpec: When no linear layer takes a flattened image.
             Internal: UnsupportedModel, when the model needs its head for something else too.
         """
-        from lathe_steps.toolchains.networks import model, pooled_head
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.rewriting import pooled_head
 
         network = model.load(artifact)
         facts = pooled_head.replace(network, seed=context.seed)

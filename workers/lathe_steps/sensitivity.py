@@ -76,7 +76,8 @@ class Sensitivity(Step):
     def _of_network(self, artifact: Artifact, context: Context) -> evidence.Sensitivity:
         import torch
 
-        from lathe_steps.toolchains.networks import model, sensing
+        from lathe_steps.toolchains.networks.models import model
+        from lathe_steps.toolchains.networks.pruning import sensing
 
         torch.set_num_threads(context.threads)
         dataset = context.datasets[self.dataset]

@@ -89,7 +89,7 @@ class Sparsify(Step):
         """
         import torch
 
-        from lathe_steps.toolchains.networks import sparsifying
+        from lathe_steps.toolchains.networks.rewriting import sparsifying
 
         torch.set_num_threads(context.threads)
         pattern = self.pattern and sparsifying.Pattern(self.pattern.keep, self.pattern.of)

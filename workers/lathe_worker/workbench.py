@@ -26,8 +26,8 @@ Saved = Callable[[Path], None]
 
 PARSERS = {
     "ONNX": "lathe_steps.toolchains.graphs.untrusted",
-    "Safetensors": "lathe_steps.toolchains.networks.untrusted",
-    "StateDict": "lathe_steps.toolchains.networks.untrusted",
+    "Safetensors": "lathe_steps.toolchains.networks.models.untrusted",
+    "StateDict": "lathe_steps.toolchains.networks.models.untrusted",
 }
 """What reads a model, by its format."""
 

@@ -1,14 +1,14 @@
 """Deciding: what is to be done about one look at a resource. Pure: frozen in, frozen out."""
 
-from dataclasses import replace
 from datetime import timedelta
 
-from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
+from lathe_api.v1alpha1.status import ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
 from lathe_operator.decide import (
     admission,
     cleanup,
     events,
+    facts,
     job,
     queues,
     runs,
@@ -24,7 +24,6 @@ from lathe_operator.values import (
     CreateJob,
     Decision,
     DeleteJob,
-    Ended,
     Job,
     Manifest,
     Observed,
@@ -61,13 +60,13 @@ def _after_the_end(seen: Observed, after: ModelOptimizationStatus) -> Decision:
         *cleanup.unfinished_jobs(seen),
         *cleanup.expired(seen, after),
     )
-    return Decision(actions, cleanup.until_expiry(seen, after))
+    return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
 def _refuse(seen: Observed, invalid: Invalid) -> Decision:
     """An invalid resource is a value that gets a condition; what it asked for before stops."""
     after = status.refused(seen, invalid)
-    return replace(_after_the_end(seen, after), ended=_ended(seen, after))
+    return _after_the_end(seen, after)
 
 
 def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
@@ -83,7 +82,8 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
         return Decision(jobs, wait)
     after = status.of(look, found, has_job=_has_job(look, found, jobs))
     ask = (TryPod(job.trial_pod(create.manifest)),) if look.is_podless and not seen.refusal else ()
-    return Decision((*jobs, *ask, *_told(seen, after)), cleanup.look_again(look, found))
+    actions = (*jobs, *ask, *_told(seen, after))
+    return Decision(actions, cleanup.look_again(look, found), facts.between(seen, after))
 
 
 def _finish(look: Look, found: Situation) -> Decision:
@@ -92,7 +92,7 @@ def _finish(look: Look, found: Situation) -> Decision:
     confirm = (ConfirmGone(look.run.name),) if found.reason is Reason.JOB_DELETED else ()
     after = status.of(look, found, has_job=look.run.job is not None or look.run.lost)
     actions = (*confirm, *_told(seen, after), *cleanup.unfinished_jobs(seen))
-    return Decision(actions, cleanup.until_expiry(seen, after), _ended(seen, after))
+    return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
 def _job_actions(look: Look, found: Situation, create: CreateJob) -> tuple[Action, ...]:
@@ -166,11 +166,3 @@ def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:
         return ()
     over = Version(seen.resource.uid, seen.resource.version)
     return (*events.between(seen, after), PatchStatus(over, status.fields(after)))
-
-
-def _ended(seen: Observed, after: ModelOptimizationStatus) -> Ended | None:
-    """What metrics count: an end that was not told of before."""
-    if seen.status == after or after.phase is None:
-        return None
-    reason = situation.condition(after, ConditionType.READY)
-    return Ended(after.phase, reason.reason if reason else "", status.seconds(after))

@@ -138,4 +138,4 @@ async def test_what_has_ended_is_not_open() -> None:
     view.show_resource(resource("one", 2, "Succeeded"), gone=False)
 
     assert view.unfinished() == ()
-    assert view.phases() == {"Succeeded": 1}
+    assert view.phases() == {("team", "Succeeded"): 1}

@@ -16,7 +16,7 @@ from lathe_steps.export import Export
 from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, families
+from lathe_steps.toolchains.networks.models import architectures, families
 from lathe_steps.toolchains.source import SourceModel, open_source
 from tests.step_runs import Bench, Samples, run
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures
+from lathe_steps.toolchains.networks.models import architectures
 
 pytestmark = pytest.mark.toolchain
 

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lathe_steps.toolchains.networks.budget import Choice, Cost, Cut, left, reach
+from lathe_steps.toolchains.networks.pruning.budget import Choice, Cost, Cut, left, reach
 
 SCORES = st.lists(st.floats(0, 10, allow_nan=False, allow_subnormal=False), min_size=1, max_size=40)
 

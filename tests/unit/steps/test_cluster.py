@@ -14,7 +14,7 @@ from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.finetune import Finetune
 from lathe_steps.sparsify import Sparsify
 from lathe_steps.toolchains import kmeans
-from lathe_steps.toolchains.networks import model
+from lathe_steps.toolchains.networks.models import model
 from tests.step_runs import Bench, accuracy, digits
 from tests.unit.steps.test_sparsify import Killed, Shelf, weights
 

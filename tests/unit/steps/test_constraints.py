@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lathe_steps.toolchains.networks.constraints import Constraints, Hold
+from lathe_steps.toolchains.networks.models.constraints import Constraints, Hold
 
 pytestmark = pytest.mark.toolchain
 

@@ -13,7 +13,8 @@ from lathe_steps.export import Export
 from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, features, model, students
+from lathe_steps.toolchains.networks.models import architectures, model, students
+from lathe_steps.toolchains.networks.training import features
 from tests.step_runs import Bench, accuracy, digits
 
 pytestmark = pytest.mark.toolchain

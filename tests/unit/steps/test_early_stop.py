@@ -10,7 +10,7 @@ from lathe_steps.errors import BadInput
 from lathe_steps.evidence import Curve
 from lathe_steps.finetune import Finetune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import model
+from lathe_steps.toolchains.networks.models import model
 from tests.step_runs import Bench, Samples, digits
 
 pytestmark = pytest.mark.toolchain

@@ -14,7 +14,8 @@ from lathe_steps.export import Export
 from lathe_steps.fuse import Fuse
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, exporting, folding, model
+from lathe_steps.toolchains.networks.models import architectures, exporting, model
+from lathe_steps.toolchains.networks.rewriting import folding
 from lathe_steps.toolchains.source import inputs_of
 from tests.step_runs import Bench, run
 

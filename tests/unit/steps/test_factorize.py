@@ -15,7 +15,7 @@ from lathe_steps.export import Export
 from lathe_steps.factorize import Factorize
 from lathe_steps.fuse import Fuse
 from lathe_steps.prune import Prune
-from lathe_steps.toolchains.networks import architectures, model
+from lathe_steps.toolchains.networks.models import architectures, model
 from tests.step_runs import Bench, run
 
 pytestmark = pytest.mark.toolchain

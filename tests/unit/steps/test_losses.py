@@ -11,7 +11,7 @@ from torch.nn import functional
 from lathe_steps.base import Batch
 from lathe_steps.errors import BadInput, InvalidSpec
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import losses
+from lathe_steps.toolchains.networks.training import losses
 from lathe_steps.toolchains.training import LossKind
 
 pytestmark = pytest.mark.toolchain

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lathe_steps.toolchains.networks import layer_timing, low_rank
-from lathe_steps.toolchains.networks.low_rank import Wanted
+from lathe_steps.toolchains.networks import layer_timing
+from lathe_steps.toolchains.networks.rewriting import low_rank
+from lathe_steps.toolchains.networks.rewriting.low_rank import Wanted
 
 pytestmark = pytest.mark.toolchain
 

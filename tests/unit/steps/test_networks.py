@@ -13,8 +13,9 @@ from torch import nn
 from lathe_steps.base import TensorSpec
 from lathe_steps.errors import BadInput, Internal
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, calls, model, structure
-from lathe_steps.toolchains.networks.attention import SelfAttention
+from lathe_steps.toolchains.networks import calls
+from lathe_steps.toolchains.networks.models import architectures, model, structure
+from lathe_steps.toolchains.networks.models.attention import SelfAttention
 from tests.step_runs import Bench, run
 
 pytestmark = pytest.mark.toolchain

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from lathe_steps.base import TensorSpec
 from lathe_steps.errors import BadInput
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, model
+from lathe_steps.toolchains.networks.models import architectures, model
 from lathe_steps.toolchains.source import SourceModel, inputs_of, open_source
 from tests import corpus
 from tests.step_runs import X

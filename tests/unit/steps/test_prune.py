@@ -10,7 +10,8 @@ from lathe_steps.base import Artifact, TensorSpec
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, channels, model
+from lathe_steps.toolchains.networks.models import architectures, model
+from lathe_steps.toolchains.networks.pruning import channels
 from tests.step_runs import Bench
 from tests.zoo import pruned_and_stored
 

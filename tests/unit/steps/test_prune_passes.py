@@ -117,7 +117,7 @@ def test_a_killed_pruning_goes_on_as_if_nothing_had_happened(
 def test_no_finished_pass_is_done_again(
     bench: Bench, taught: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lathe_steps.toolchains.networks import pruning
+    from lathe_steps.toolchains.networks.pruning import pruning
 
     folder, removals = bench.folder(), []
     honest = pruning.remove

@@ -13,8 +13,8 @@ from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.sensitivity import Sensitivity
 from lathe_steps.toolchains import sensitivity_map
-from lathe_steps.toolchains.networks import architectures, model
-from lathe_steps.toolchains.networks.attention import SelfAttention
+from lathe_steps.toolchains.networks.models import architectures, model
+from lathe_steps.toolchains.networks.models.attention import SelfAttention
 from tests.step_runs import Bench, Samples, accuracy, run
 
 pytestmark = pytest.mark.toolchain

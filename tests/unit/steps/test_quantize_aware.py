@@ -19,7 +19,8 @@ from lathe_steps.finetune import Finetune
 from lathe_steps.fuse import Fuse
 from lathe_steps.quantize_aware import QuantizeAware
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, model, rounding
+from lathe_steps.toolchains.networks.models import architectures, model
+from lathe_steps.toolchains.networks.training import rounding
 from tests.step_runs import Bench, accuracy, digits
 
 pytestmark = pytest.mark.toolchain

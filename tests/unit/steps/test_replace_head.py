@@ -12,7 +12,7 @@ from lathe_steps.finetune import Finetune
 from lathe_steps.prune import Prune
 from lathe_steps.reasons import Reason
 from lathe_steps.replace_head import ReplaceHead
-from lathe_steps.toolchains.networks import architectures, model
+from lathe_steps.toolchains.networks.models import architectures, model
 from tests.step_runs import Bench, Samples, accuracy, run
 
 pytestmark = pytest.mark.toolchain

@@ -6,7 +6,7 @@ import pytest
 from lathe_steps.base import TensorSpec
 from lathe_steps.errors import InvalidSpec
 from lathe_steps.export import Export
-from lathe_steps.toolchains.networks import architectures
+from lathe_steps.toolchains.networks.models import architectures
 from tests.step_runs import Bench, run
 
 pytestmark = pytest.mark.toolchain

@@ -16,7 +16,7 @@ from lathe_steps.errors import InvalidSpec
 from lathe_steps.evidence import Curve
 from lathe_steps.finetune import Finetune
 from lathe_steps.sparsify import Sparsify
-from lathe_steps.toolchains.networks import architectures, model
+from lathe_steps.toolchains.networks.models import architectures, model
 from tests.step_runs import Bench, accuracy, digits
 
 pytestmark = pytest.mark.toolchain

@@ -12,9 +12,9 @@ from lathe_steps.base import Artifact, TensorSpec
 from lathe_steps.errors import BadInput, Internal, Stopped
 from lathe_steps.finetune import Finetune
 from lathe_steps.reasons import Reason
-from lathe_steps.toolchains.networks import architectures, model
-from lathe_steps.toolchains.networks.schedules import rate
-from lathe_steps.toolchains.networks.trainer import Course
+from lathe_steps.toolchains.networks.models import architectures, model
+from lathe_steps.toolchains.networks.training.schedules import rate
+from lathe_steps.toolchains.networks.training.trainer import Course
 from lathe_steps.toolchains.training import Training
 from tests.step_runs import Bench, Samples, accuracy, digits
 

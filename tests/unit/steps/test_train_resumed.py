@@ -17,9 +17,10 @@ from lathe_steps.base import Artifact, Context, Step
 from lathe_steps.distill import Distill
 from lathe_steps.finetune import Finetune
 from lathe_steps.quantize_aware import QuantizeAware
-from lathe_steps.toolchains.networks import architectures, model, saved
-from lathe_steps.toolchains.networks.course import Trail
-from lathe_steps.toolchains.networks.recovering import recover
+from lathe_steps.toolchains.networks.models import architectures, model
+from lathe_steps.toolchains.networks.training import saved
+from lathe_steps.toolchains.networks.training.course import Trail
+from lathe_steps.toolchains.networks.training.recovering import recover
 from lathe_steps.toolchains.training import Recovery
 from tests.kept_checkpoints import Kept, Killed
 from tests.step_runs import Bench, digits

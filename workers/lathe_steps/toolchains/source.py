@@ -50,7 +50,7 @@ def open_source(source: SourceModel, out: Path) -> Artifact:
         from lathe_steps.toolchains.graphs.untrusted import open_graph
 
         return open_graph(source, out)
-    from lathe_steps.toolchains.networks.untrusted import open_network
+    from lathe_steps.toolchains.networks.models.untrusted import open_network
 
     return open_network(source, out)
 

@@ -8,7 +8,7 @@ import torch
 from lathe_steps.base import Batch, Dataset
 from lathe_steps.toolchains.judging import Answer, Judge
 from lathe_steps.toolchains.networks import calls, samples
-from lathe_steps.toolchains.networks.model import Network
+from lathe_steps.toolchains.networks.models.model import Network
 
 
 def answers(network: Network, dataset: Dataset) -> Answer:

@@ -1,0 +1,1 @@
+"""Training networks: the loop and its course, losses, and what is kept to go on from."""
