@@ -21,7 +21,7 @@ COPY workers workers
 COPY crds/lathe_api crds/lathe_api
 RUN uv build --wheel --out-dir /wheel \
     && uv pip install --no-deps --compile-bytecode --target /code /wheel/*.whl \
-    && rm -rf /code/bin /code/lathe_worker
+    && rm -rf /code/bin /code/lathe_worker /code/lathe_kubectl
 
 FROM ${BASE_IMAGE} AS installed
 COPY --from=locked /requirements.txt /opt/lathe/requirements.txt

@@ -35,7 +35,7 @@ COPY workers workers
 COPY crds/lathe_api crds/lathe_api
 RUN uv build --wheel --out-dir /wheel \
     && uv pip install --no-deps --compile-bytecode --target /code /wheel/*.whl \
-    && rm -rf /code/bin /code/lathe_operator
+    && rm -rf /code/bin /code/lathe_operator /code/lathe_kubectl
 
 FROM ${BASE_IMAGE}
 ARG VARIANT=onnxruntime

@@ -2,11 +2,12 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kopf
 
+from lathe_api.v1alpha1.kinds import PROFILES, Kind
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator import kueue
 from lathe_operator.seen import queued_for, worked_for
@@ -17,7 +18,7 @@ RESOURCES = (GROUP, VERSION, PLURAL)
 JOBS = ("batch", "v1", "jobs")
 PODS = ("", "v1", "pods")
 WORKLOADS = (kueue.GROUP, kueue.PLURAL)
-KINDS = (PLURAL, "jobs", "pods")
+KINDS = (PLURAL, *(kind.plural for kind in PROFILES), "jobs", "pods")
 BOOKMARKS = 60
 """Seconds between the signs of life that the API server sends on a silent watch."""
 
@@ -40,11 +41,17 @@ class Ages:
 
 
 def registry(
-    view: WatchedView, add: Callable[[Ref], None], ages: Ages, *, workloads: str | None = None
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+    profiles: Sequence[Kind] = PROFILES,
+    *,
+    workloads: str | None = None,
 ) -> kopf.OperatorRegistry:
     """The handlers: what is seen is shown to `view`, and what it is about is told to `add`.
 
-    Kueue's Workloads are watched too, where there is an API version `workloads` of them.
+    Only profiles of the kinds `profiles` are watched. Kueue's Workloads are watched too, where
+    there is an API version `workloads` of them.
     """
     found = kopf.OperatorRegistry()
 
@@ -70,16 +77,41 @@ def registry(
         ages.saw("pods")
         add(worked_for(body))
 
+    for kind in profiles:
+        _watch_profiles(kind, found, view, add, ages)
     if workloads:
-
-        @kopf.on.event(kueue.GROUP, workloads, kueue.PLURAL, registry=found)
-        async def on_workload(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-            view.show_workload(body, gone=type == "DELETED")
-            ages.saw(kueue.PLURAL)
-            if ref := queued_for(body):
-                add(ref)
-
+        _watch_workloads(workloads, found, view, add, ages)
     return found
+
+
+def _watch_profiles(
+    kind: Kind,
+    found: kopf.OperatorRegistry,
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+) -> None:
+    @kopf.on.event(GROUP, VERSION, kind.plural, registry=found)
+    async def on_profile(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
+        concerned = view.show_profile(kind.name, body, gone=type == "DELETED")
+        ages.saw(kind.plural)
+        for ref in concerned:
+            add(ref)
+
+
+def _watch_workloads(
+    version: str,
+    found: kopf.OperatorRegistry,
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+) -> None:
+    @kopf.on.event(kueue.GROUP, version, kueue.PLURAL, registry=found)
+    async def on_workload(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
+        view.show_workload(body, gone=type == "DELETED")
+        ages.saw(kueue.PLURAL)
+        if ref := queued_for(body):
+            add(ref)
 
 
 class Nothing(kopf.DiffBaseStorage):

@@ -14,6 +14,7 @@ from typing import Any
 import kopf
 from pydantic import ValidationError
 
+from lathe_api.v1alpha1.kinds import PROFILE, PROFILES, Kind
 from lathe_operator import discovery, handlers, health, kueue, metrics
 from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Failure
@@ -30,10 +31,12 @@ logger = logging.getLogger("lathe_operator")
 
 
 class NotInstalled(Exception):  # noqa: N818 - named by what is the matter
-    """The cluster does not know what a ModelOptimization is."""
+    """The cluster does not know what a ModelOptimization is, or what a profile is."""
 
     def __init__(self) -> None:
-        super().__init__("the cluster does not serve ModelOptimization: `kubectl apply -f crds/`")
+        super().__init__(
+            "the cluster does not serve all kinds of lathe.dev: `kubectl apply -f crds/`"
+        )
 
 
 async def serve(settings: Settings) -> None:
@@ -80,7 +83,7 @@ async def _lead(
     workloads = await discovery.find(find_queues)
     view, ages = WatchedView(shows_workloads=workloads is not None), handlers.Ages()
     reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)
-    comparison = Comparison(view, cluster, namespaces)
+    comparison = Comparison(view, cluster, namespaces, shared=settings.cluster_profiles)
 
     async def look(ref: Ref) -> timedelta | None:
         await watching.wait()  # what is missing before is not known to be missing
@@ -101,12 +104,19 @@ async def _lead(
         discovery.until_it_changes(find_queues, workloads, every=every),
         # The last: when it ends, it ends every task that began after it.
         kopf.operator(
-            registry=handlers.registry(view, queue.add, ages, workloads=workloads),
+            registry=handlers.registry(
+                view, queue.add, ages, _profiles(settings), workloads=workloads
+            ),
             settings=handlers.kopf_settings(),
             namespaces=settings.namespaces,
             clusterwide=not settings.namespaces,
         ),
     )
+
+
+def _profiles(settings: Settings) -> tuple[Kind, ...]:
+    """Which kinds of profiles are watched."""
+    return PROFILES if settings.cluster_profiles else (PROFILE,)
 
 
 async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:

@@ -37,9 +37,20 @@ class Shown(Protocol):
 class Comparison:
     """The view of some namespaces, beside what the server says."""
 
-    def __init__(self, shown: Shown, cluster: Cluster, namespaces: Iterable[str | None]) -> None:
-        """Compare `shown` with `cluster`; the namespace None stands for all of them."""
-        self._shown, self._cluster = shown, cluster
+    def __init__(
+        self,
+        shown: Shown,
+        cluster: Cluster,
+        namespaces: Iterable[str | None],
+        *,
+        shared: bool = True,
+    ) -> None:
+        """Compare `shown` with `cluster`; the namespace None stands for all of them.
+
+        Profiles that all namespaces share are compared unless `shared` says that they are not
+        watched.
+        """
+        self._shown, self._cluster, self._shared = shown, cluster, shared
         self._namespaces = tuple(namespaces)
 
     async def caught_up(self) -> None:
@@ -72,7 +83,8 @@ class Comparison:
 
     async def _listed(self) -> frozenset[str]:
         lists = [await self._cluster.uids(namespace) for namespace in self._namespaces]
-        return frozenset().union(*lists)
+        shared = await self._cluster.shared_uids() if self._shared else frozenset()
+        return shared.union(*lists)
 
 
 async def resync(

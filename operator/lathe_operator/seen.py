@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from lathe_api import profiles
+from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
 from lathe_api.v1alpha1.status import FINISHED, ConditionType, Phase
 from lathe_operator.decide import names
 from lathe_operator.kueue import Word, Workload
+from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.values import (
     MANAGED,
     Hindrance,
@@ -74,6 +77,39 @@ def resource_seen(body: Body) -> Resource:
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
         waits_since=_waits_since(metadata, status, phase),
         document=packed(body),
+        refused=_is_refused(status),
+        profile=_profile_of(body),
+    )
+
+
+def _is_refused(status: Body) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(each["type"] == "Accepted" and each["status"] == "False" for each in conditions)
+
+
+def _profile_of(body: Body) -> ProfilePlace | None:
+    """Where the profile is that a resource refers to."""
+    ref = (body.get("spec") or {}).get("profileRef") or {}
+    if not ref.keys() >= {"kind", "name"}:
+        return None  # nor does the API server take one that lacks either
+    return place(ref["kind"], ref["name"], body["metadata"]["namespace"])
+
+
+def place(kind: str, name: str, namespace: str) -> ProfilePlace:
+    """Where the profile is that somebody in a namespace refers to."""
+    return ProfilePlace(kind, name, "" if kind == CLUSTER_PROFILE.name else namespace)
+
+
+def profile_seen(kind: str, body: Body) -> Profile:
+    """What is kept of a profile of that kind."""
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    return Profile(
+        place=place(kind, metadata["name"], metadata.get("namespace", "")),
+        uid=metadata["uid"],
+        version=version_of(body),
+        generation=int(metadata.get("generation", 0)),
+        spec=profiles.dumped(spec),
+        deprecated=profiles.deprecation(spec),
     )
 
 
@@ -132,6 +168,7 @@ def job_seen(body: Body) -> Job | None:
         failing="FailureTarget" in conditions,
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
+        profile=annotations.get(names.PROFILE),
         started=_time(status["startTime"]) if status.get("startTime") else None,
         ready=bool(status.get("ready")),
         elsewhere=spec.get("managedBy", JOB_CONTROLLER) != JOB_CONTROLLER,

@@ -10,6 +10,7 @@ from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.facts import Fact
 from lathe_operator.kueue import Workload
+from lathe_operator.profiles import Profile, ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -73,6 +74,8 @@ class Resource:
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
         document: The resource as JSON, without what no decision needs.
+        refused: Whether its status says that it cannot be run.
+        profile: Where the profile is that it refers to; None where it refers to none.
     """
 
     ref: Ref
@@ -85,6 +88,8 @@ class Resource:
     finished: bool
     waits_since: float | None
     document: bytes
+    refused: bool = False
+    profile: ProfilePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class Job:
         failing: Whether it has given up, although not all of its pods are gone.
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
+        profile: What its run took from a profile, as JSON; None where it took nothing.
         started: When Kubernetes last began to work on it; suspension takes that away.
         ready: Whether it has a pod that runs.
         elsewhere: Whether another controller works on it, on pods that are not here.
@@ -152,6 +158,7 @@ class Job:
     failing: bool
     end: JobEnd | None
     deleting: bool
+    profile: str | None = None
     started: datetime | None = None
     ready: bool = False
     elsewhere: bool = False
@@ -213,6 +220,9 @@ class View(Protocol):
     def resource(self, ref: Ref) -> Resource | None:
         """The resource of that name."""
 
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """The profile of that place."""
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Jobs that the resource of that uid controls."""
 
@@ -243,11 +253,13 @@ class Observed:
     Attributes:
         now: The time of the look, in UTC.
         resource: What identifies the resource.
-        document: The resource, or every reason why it is none.
+        document: The resource with what it took from its profile, or every reason why it cannot
+            be run.
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
         workloads: Kueue's Workload of each Job that has one, by the Job's uid; None: not watched.
+        taken: What that was, and from which profile; None where it uses none.
         refusal: Set when this is the second decision of a look.
     """
 
@@ -258,6 +270,7 @@ class Observed:
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     workloads: Mapping[str, Workload] | None = None
+    taken: Taken | None = None
     refusal: Refusal | None = None
 
 

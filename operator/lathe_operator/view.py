@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from lathe_api.v1alpha1.status import Phase
 from lathe_operator.kueue import Workload
+from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.seen import (
     WAITING,
     Body,
     job_seen,
     pod_seen,
+    profile_seen,
     resource_seen,
     workload_seen,
 )
@@ -33,6 +35,7 @@ class WatchedView:
         self._clock = clock
         self.shows_workloads = shows_workloads
         self._resources: dict[Ref, Resource] = {}
+        self._profiles: dict[ProfilePlace, Profile] = {}
         self._jobs: dict[str, dict[str, Job]] = {}
         self._pods: dict[str, dict[str, Pod]] = {}
         self._workloads: dict[str, Workload] = {}
@@ -40,6 +43,10 @@ class WatchedView:
     def resource(self, ref: Ref) -> Resource | None:
         """See `View`."""
         return self._resources.get(ref)
+
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """See `View`."""
+        return self._profiles.get(place)
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """See `View`."""
@@ -61,6 +68,23 @@ class WatchedView:
             del self._resources[seen.ref]
         elif not gone and (known is None or seen.uid == known.uid or seen.version >= known.version):
             self._resources[seen.ref] = seen
+
+    def show_profile(self, kind: str, body: Body, *, gone: bool) -> tuple[Ref, ...]:
+        """A profile is as its body says, or is gone; given are the resources that this concerns.
+
+        A run that has ended keeps what it took, whatever becomes of the profile.
+        """
+        seen = profile_seen(kind, body)
+        known = self._profiles.get(seen.place)
+        if gone and known and known.uid == seen.uid:
+            del self._profiles[seen.place]
+        elif not gone and (known is None or seen.uid == known.uid or seen.version >= known.version):
+            self._profiles[seen.place] = seen
+        return tuple(
+            ref
+            for ref, resource in self._resources.items()
+            if resource.profile == seen.place and (resource.refused or not resource.finished)
+        )
 
     def show_job(self, body: Body, *, gone: bool) -> None:
         """A Job is as its body says, or is gone."""
@@ -86,10 +110,11 @@ class WatchedView:
     def uids(self) -> frozenset[str]:
         """The uids of everything that decisions rest on; Workloads only lend their words."""
         resources = (resource.uid for resource in self._resources.values())
+        profiles = (profile.uid for profile in self._profiles.values())
         owned = (
             uid for group in (self._jobs, self._pods) for each in group.values() for uid in each
         )
-        return frozenset((*resources, *owned))
+        return frozenset((*resources, *profiles, *owned))
 
     def unfinished(self) -> tuple[Ref, ...]:
         """Every resource that has not ended."""

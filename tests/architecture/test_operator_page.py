@@ -29,5 +29,5 @@ def test_every_event_is_on_the_page_with_its_type() -> None:
 
     assert told == {
         *((str(reason), NORMAL) for reason in well),
-        *((str(reason), WARNING) for reason in WORTH_TELLING),
+        *((str(reason), WARNING) for reason in (Reason.PROFILE_DEPRECATED, *WORTH_TELLING)),
     }

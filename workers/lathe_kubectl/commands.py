@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lathe_api.plan import plan_of
+from lathe_api.v1alpha1.status import FINISHED
 from lathe_kubectl import choosing, difference, overview, status
 from lathe_kubectl.bucket import Bucket
 from lathe_kubectl.documents import Document, items, word
@@ -185,6 +186,9 @@ def _manifest_of(resource: Document, name: str, key: str) -> str:
 
 
 def _patch(name: str, run: Mapping[str, bool], done: str, around: Surroundings) -> int:
+    phase = overview.phase_of(around.kubectl.read("get", RESOURCES, name))
+    if phase in FINISHED:
+        raise Refusal(f"{name} has ended as {phase}: kubectl lathe retry {name} has it run again")
     patch = json.dumps({"spec": {"run": run}})
     return _change(("patch", RESOURCES, name, "--type=merge", "-p", patch), done, around)
 

@@ -69,3 +69,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "lathe.operator" . }}
 {{- end -}}
 {{- end }}
+
+{{/* A file of charts/kustomize/base, with the release's labels. Takes a list: its name, the root. */}}
+{{- define "lathe.ofBase" -}}
+{{- $root := index . 1 -}}
+{{- range $root.Files.Get (printf "files/base/%s" (index . 0)) | splitList "\n---\n" }}
+{{- $object := fromYaml . }}
+{{- $labels := merge (include "lathe.labels" $root | fromYaml) ($object.metadata.labels | default dict) }}
+{{- $_ := set $object.metadata "labels" $labels }}
+---
+{{ toYaml $object }}
+{{- end }}
+{{- end }}

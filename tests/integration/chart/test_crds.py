@@ -18,13 +18,6 @@ def definitions(helm: Helm, **crds: bool) -> list[Document]:
     return [each for each in documents if each["kind"] == "CustomResourceDefinition"]
 
 
-def test_the_chart_has_the_definitions_of_this_checkout() -> None:
-    copies = sorted((CHART / "files" / "crds").glob("*.yaml"))
-
-    assert [file.name for file in copies] == [file.name for file in CRDS]
-    assert [file.read_text() for file in copies] == [file.read_text() for file in CRDS]
-
-
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "not kept"])
 def test_a_definition_is_rendered_whole(helm: Helm, *, keep: bool) -> None:
     rendered = definitions(helm, keep=keep)

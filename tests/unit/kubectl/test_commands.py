@@ -1,75 +1,19 @@
 """What each command asks of kubectl, what it prints, and the code that it ends with."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from lathe_kubectl import commands, main
-from lathe_kubectl.commands import Surroundings
+from lathe_kubectl import commands
 from lathe_kubectl.completion import complete, flags_among
-from lathe_kubectl.kubectl import Document, Kubectl, KubectlFailed
+from lathe_kubectl.kubectl import Kubectl, KubectlFailed
 from lathe_kubectl.refusal import Refusal
-from lathe_kubectl.seen import RESOURCES
-from lathe_kubectl.text import plain
 from lathe_operator.decide.names import RESTART
 from lathe_steps.errors import Stopped
 from tests.builders import EXPORT, PRUNE, a_resource
-from tests.integration.operator.installed import now
-
-
-class Recorded(Kubectl):
-    """A kubectl that knows some resources, and remembers what it was told to do."""
-
-    def __init__(self, *resources: Document) -> None:
-        super().__init__()
-        self.resources = {each["metadata"]["name"]: each for each in resources}
-        self.told: list[tuple[str, ...]] = []
-
-    def read(self, *arguments: str) -> Document:
-        if arguments[1].startswith("jobs"):
-            return {"items": []}
-        if len(arguments) > 2 and not arguments[2].startswith("-"):
-            return self._named(arguments[2])
-        return {"items": list(self.resources.values())}
-
-    def say(self, *arguments: str) -> str:
-        self.told.append(arguments)
-        if arguments[0] == "get":
-            return "".join(f"{RESOURCES}/{name}\n" for name in self.resources)
-        self._named(arguments[arguments.index(RESOURCES) + 1])
-        return ""
-
-    def _named(self, name: str) -> Document:
-        if name not in self.resources:
-            raise KubectlFailed(1, f'Error from server (NotFound): "{name}" not found')
-        return self.resources[name]
-
-
-def digits(name: str = "digits", **status: Any) -> Document:
-    made = a_resource().named(name).document()
-    metadata = {"name": name, "namespace": "team", "uid": "u", "creationTimestamp": now()}
-    return {**made, "metadata": metadata, "status": status}
-
-
-class Terminal:
-    """Somebody types commands, and reads."""
-
-    def __init__(self, *resources: Document, environment: Mapping[str, str] | None = None) -> None:
-        self.kubectl = Recorded(*resources)
-        self.out: list[str] = []
-        self.notes: list[str] = []
-        self._around = Surroundings(
-            self.kubectl, plain, self.out.append, self.notes.append, environment or {}
-        )
-
-    def type(self, *words: str) -> int:
-        asked = main.parser().parse_args(words)
-        return main.COMMANDS[asked.command](asked, self._around)
-
+from tests.typed import Recorded, Terminal, digits
 
 STEERED = {
     "cancel": {"cancel": True},
@@ -87,6 +31,15 @@ def test_a_run_is_steered_by_its_spec(word: str, run: dict[str, bool]) -> None:
     ((verb, _, name, kind, _, patch),) = terminal.kubectl.told
     assert (verb, name, kind) == ("patch", "digits", "--type=merge")
     assert json.loads(patch) == {"spec": {"run": run}}
+
+
+@pytest.mark.parametrize("word", STEERED)
+def test_a_run_that_has_ended_is_not_steered(word: str) -> None:
+    terminal = Terminal(digits(phase="Succeeded"))
+
+    with pytest.raises(Refusal, match="kubectl lathe retry digits"):
+        terminal.type(word, "digits")
+    assert terminal.kubectl.told == []
 
 
 def test_a_retry_is_an_annotation() -> None:
