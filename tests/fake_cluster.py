@@ -31,6 +31,7 @@ Key = tuple[str, Ref]
 Done = TypeVar("Done")
 
 SOON = timedelta(seconds=2)
+WATCHED = (KIND, "Job", "Pod")
 
 
 def merged(target: object, patch: object) -> object:
@@ -75,7 +76,7 @@ class FakeCluster:
         self.made: list[tuple[str, str]] = []
         self.refuse: dict[str, str] = {}
         self.fault: Fault | None = None
-        self._shown: dict[Key, Document] | None = None
+        self._stale: dict[str, dict[Key, Document]] = {}
         self.version = 100
         self.shows_workloads = False
         self._uids = 0
@@ -144,13 +145,20 @@ class FakeCluster:
         self.put("Pod", {**pod, "status": status or kubelet.running(self._time())})
         return name
 
-    def freeze(self) -> None:
-        """Let the watches fall silent: the view stays as it is."""
-        self._shown = copy.deepcopy(self.objects)
+    def freeze(self, *kinds: str) -> None:
+        """Let the watches of these kinds, or all, fall silent: what they show stays as it is."""
+        for kind in kinds or WATCHED:
+            shown = {key: each for key, each in self.objects.items() if key[0] == kind}
+            self._stale[kind] = copy.deepcopy(shown)
+
+    def hide(self, kind: str, name: str, namespace: str = "team") -> None:
+        """Let the watch of a kind fall silent, and miss one object."""
+        self.freeze(kind)
+        del self._stale[kind][kind, Ref(namespace, name)]
 
     def thaw(self) -> None:
         """Let the watches catch up."""
-        self._shown = None
+        self._stale = {}
 
     def _time(self) -> str:
         return self.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -158,7 +166,11 @@ class FakeCluster:
     # View
 
     def _visible(self) -> dict[Key, Document]:
-        return self.objects if self._shown is None else self._shown
+        live = {key: each for key, each in self.objects.items() if key[0] not in self._stale}
+        return {
+            **live,
+            **{key: each for kind in self._stale.values() for key, each in kind.items()},
+        }
 
     def resource(self, ref: Ref) -> Resource | None:
         found = self._visible().get((KIND, ref))

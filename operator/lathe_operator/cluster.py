@@ -1,7 +1,7 @@
 """The cluster, as the operator needs it: a port, and the only door to the Kubernetes client."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -117,26 +117,9 @@ class KubernetesCluster:
         served = {each["name"] for each in found["resources"]}
         return all(kind.plural in served for kind in SERVED)
 
-    async def watchable(
-        self, group: str, plural: str, namespaces: Iterable[str | None]
-    ) -> str | None:
-        """The version of the API under which objects of somebody else's can be watched.
-
-        None where there is no such API, or no right to it.
-
-        Raises:
-            Failure: When the server does not say.
-        """
-        try:
-            found = await self._request("GET", f"/apis/{group}", accept=WHOLE)
-            version: str = found["preferredVersion"]["version"]
-            for namespace in namespaces:
-                within = f"/namespaces/{namespace}" if namespace else ""
-                path = f"/apis/{group}/{version}{within}/{plural}"
-                await self._request("GET", path, query={"limit": "1"}, accept=METADATA_OF_ALL)
-        except (Gone, Rejected):
-            return None
-        return version
+    async def read(self, path: str, query: Mapping[str, str] | None = None) -> Document:
+        """What the server says of something that is not ours."""
+        return await self._request("GET", path, query=query, accept=WHOLE)
 
     async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Version:
         """See `Cluster`."""
@@ -147,9 +130,16 @@ class KubernetesCluster:
         except Rejected as rejected:
             if not rejected.conflict:
                 raise
-            made = await self._request("GET", f"{path}/{manifest['metadata']['name']}")
+            made = await self._taken(f"{path}/{manifest['metadata']['name']}", rejected)
             _check_owner(made, owner)
         return Version(made["metadata"]["uid"], version_of(made))
+
+    async def _taken(self, path: str, rejected: Rejected) -> Document:
+        """Who has the name; where nobody has, it was a conflict about a quota, say, and passes."""
+        try:
+            return await self._request("GET", path)
+        except Gone:
+            raise Waiting(rejected.message, after=SOON) from None
 
     async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """See `Cluster`."""

@@ -79,7 +79,9 @@ async def _lead(
     """Watch, look and write, until the first part of it ends."""
     cluster = connection.guarded(lambda: leadership.is_held)
     namespaces, every = settings.namespaces or (None,), timedelta(seconds=settings.resync_seconds)
-    find_queues = partial(connection.watchable, kueue.GROUP, kueue.PLURAL, namespaces)
+    find_queues = partial(
+        discovery.watchable, connection.read, kueue.GROUP, kueue.PLURAL, namespaces
+    )
     workloads = await discovery.find(find_queues)
     view, ages = WatchedView(shows_workloads=workloads is not None), handlers.Ages()
     reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)

@@ -76,7 +76,8 @@ def resource_seen(body: Body) -> Resource:
         phase=phase,
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
         waits_since=_waits_since(metadata, status, phase),
-        document=packed(body),
+        document=packed(_document(body)),
+        status=packed({key: each for key, each in status.items() if key != "progress"}),
         refused=_is_refused(status),
         profile=_profile_of(body),
     )
@@ -125,24 +126,26 @@ def _waits_since(metadata: Body, status: Body, phase: str) -> float | None:
     return max(times, default=_time(metadata["creationTimestamp"])).timestamp()
 
 
-def packed(body: Body) -> bytes:
-    """The resource without what no decision needs: a quarter of its JSON, a tenth of its dicts."""
+def _document(body: Body) -> Body:
+    """What decisions need of a resource beside its status."""
     metadata = body["metadata"]
-    status = {key: each for key, each in (body.get("status") or {}).items() if key != "progress"}
-    document = {
+    return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
         "spec": body.get("spec"),
-        "status": status,
     }
+
+
+def packed(document: Body) -> bytes:
+    """A third of its JSON, a tenth of its dicts; equal where it is equal."""
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), level=1)
 
 
-def unpacked(document: bytes) -> tuple[Body, Body]:
-    """The resource without its status, and its status."""
-    body = json.loads(zlib.decompress(document))
-    return body, body.pop("status")
+def unpacked(document: bytes) -> Body:
+    """What was packed."""
+    body: Body = json.loads(zlib.decompress(document))
+    return body
 
 
 def job_seen(body: Body) -> Job | None:
@@ -153,6 +156,8 @@ def job_seen(body: Body) -> Job | None:
     metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    elsewhere = spec.get("managedBy", JOB_CONTROLLER) != JOB_CONTROLLER
+    is_kueues = elsewhere or names.QUEUE in labels
     return Job(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -169,9 +174,9 @@ def job_seen(body: Body) -> Job | None:
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
         profile=annotations.get(names.PROFILE),
-        started=_time(status["startTime"]) if status.get("startTime") else None,
-        ready=bool(status.get("ready")),
-        elsewhere=spec.get("managedBy", JOB_CONTROLLER) != JOB_CONTROLLER,
+        started=_time(status["startTime"]) if is_kueues and status.get("startTime") else None,
+        ready=elsewhere and bool(status.get("ready")),
+        elsewhere=elsewhere,
     )
 
 

@@ -73,7 +73,8 @@ class Resource:
         finished: Whether that is the end of its run.
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
-        document: The resource as JSON, without what no decision needs.
+        document: The resource as JSON, without its status and what no decision needs.
+        status: Its status as JSON, but for progress.
         refused: Whether its status says that it cannot be run.
         profile: Where the profile is that it refers to; None where it refers to none.
     """
@@ -88,6 +89,7 @@ class Resource:
     finished: bool
     waits_since: float | None
     document: bytes
+    status: bytes
     refused: bool = False
     profile: ProfilePlace | None = None
 
@@ -139,8 +141,8 @@ class Job:
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
         profile: What its run took from a profile, as JSON; None where it took nothing.
-        started: When Kubernetes last began to work on it; suspension takes that away.
-        ready: Whether it has a pod that runs.
+        started: When Kubernetes last began to work on one that a queue had to let go.
+        ready: Whether it has a pod that runs, where that pod is not here.
         elsewhere: Whether another controller works on it, on pods that are not here.
     """
 
@@ -232,9 +234,8 @@ class View(Protocol):
     def workload(self, job: str) -> Workload | None:
         """The Workload that Kueue made for the Job of that uid."""
 
-    @property
-    def shows_workloads(self) -> bool:
-        """Whether Workloads are watched."""
+    shows_workloads: bool
+    """Whether Workloads are watched."""
 
 
 @dataclass(frozen=True, slots=True)

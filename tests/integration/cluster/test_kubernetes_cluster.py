@@ -1,6 +1,7 @@
 """The real cluster, before a real kube-apiserver, keeps the promises that decisions rely on."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ from e2e.localcluster.controlplane import ControlPlane
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator import kueue
 from lathe_operator.cluster import KubernetesCluster
-from lathe_operator.errors import Faulted, Rejected
+from lathe_operator.discovery import watchable
+from lathe_operator.errors import Faulted, Rejected, Waiting
 from lathe_operator.values import Ref, Version, version_of
 from tests.builders import a_resource
 from tests.conformance.cluster import ClusterConformance, Document, Put, Status, job
+from tests.fault_proxy import Refuse, fault_proxy
 
 pytestmark = pytest.mark.apiserver
 
@@ -99,15 +102,15 @@ class TestKubernetesCluster(ClusterConformance):
     async def test_what_can_be_watched_is_told_with_its_version(
         self, cluster: KubernetesCluster, namespace: str
     ) -> None:
-        assert await cluster.watchable(GROUP, PLURAL, [None, namespace]) == VERSION
+        assert await watchable(cluster.read, GROUP, PLURAL, [None, namespace]) == VERSION
 
     async def test_what_is_not_served_cannot_be_watched(self, cluster: KubernetesCluster) -> None:
-        assert await cluster.watchable(kueue.GROUP, kueue.PLURAL, [None]) is None
-        assert await cluster.watchable(GROUP, "workloads", [None]) is None
+        assert await watchable(cluster.read, kueue.GROUP, kueue.PLURAL, [None]) is None
+        assert await watchable(cluster.read, GROUP, "workloads", [None]) is None
 
     async def test_what_one_has_no_right_to_cannot_be_watched(self, server: ControlPlane) -> None:
         async with KubernetesCluster.connected(server.kubeconfig_for("alice")) as nobody:
-            assert await nobody.watchable(GROUP, PLURAL, [None]) is None
+            assert await watchable(nobody.read, GROUP, PLURAL, [None]) is None
 
     async def test_a_server_that_is_not_there_is_a_fault(
         self, server: ControlPlane, namespace: str, tmp_path: Any
@@ -120,4 +123,20 @@ class TestKubernetesCluster(ClusterConformance):
             with pytest.raises(Faulted):
                 await nowhere.has_job(Ref(namespace, "digits-1"))
             with pytest.raises(Faulted):
-                await nowhere.watchable(kueue.GROUP, kueue.PLURAL, [None])
+                await watchable(nowhere.read, kueue.GROUP, kueue.PLURAL, [None])
+
+    async def test_a_conflict_about_something_else_than_the_name_passes(
+        self, server: ControlPlane, namespace: str, owner: Version, tmp_path: Any
+    ) -> None:
+        context = ssl.create_default_context(cafile=str(server.certificate_authority))
+        config = yaml.safe_load(server.kubeconfig.read_text())
+        with fault_proxy(server.server, context) as proxy:
+            config["clusters"][0]["cluster"] = {"server": proxy.endpoint}
+            (tmp_path / "config").write_text(yaml.safe_dump(config))
+            async with KubernetesCluster.connected(tmp_path / "config") as proxied:
+                # What a quota answers when another object is counted at the same moment.
+                proxy.choose = lambda method, _: Refuse(409) if method == "POST" else None
+                with pytest.raises(Waiting):
+                    await proxied.create_job(namespace, job(namespace, owner), owner=owner.uid)
+                proxy.choose = lambda _, __: None
+                await proxied.create_job(namespace, job(namespace, owner), owner=owner.uid)
