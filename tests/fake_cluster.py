@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -51,6 +51,7 @@ class FakeCluster:
         writes: Every write that was asked for: verb, kind and name, in order.
         made: Every object that was created, by kind and name, in order.
         refuse: Words with which it refuses to create an object of a kind.
+        terminating: Whether it refuses because the namespace is being deleted.
         fault: The write that fails.
         version: Grows with everything that changes.
     """
@@ -61,6 +62,7 @@ class FakeCluster:
         self.writes: list[tuple[str, str, str]] = []
         self.made: list[tuple[str, str]] = []
         self.refuse: dict[str, str] = {}
+        self.terminating = False
         self.fault: Fault | None = None
         self._shown: dict[Key, Document] | None = None
         self.version = 100
@@ -187,7 +189,8 @@ class FakeCluster:
 
         return self._write("patch", "Job", job.name, patch)
 
-    async def delete_job(self, job: Ref, uid: str) -> None:
+    async def delete_job(self, job: Ref, uid: str, *, last: bool = False) -> None:
+        del last  # a Job and its pods go at once here
         self._write("delete", "Job", job.name, lambda: self._delete("Job", job, uid))
 
     async def has_job(self, job: Ref) -> bool:
@@ -214,6 +217,19 @@ class FakeCluster:
             return self._version_of(self.put(KIND, copy.deepcopy({**found, "status": status})))
 
         return self._write("patch", "status", ref.name, patch)
+
+    async def set_finalizers(self, ref: Ref, seen: Version, finalizers: Sequence[str]) -> Version:
+        def patch() -> Version:
+            found = self._get(KIND, ref)
+            if self._version_of(found) != seen:
+                raise Waiting("the object has been modified", after=SOON)
+            metadata = {**found["metadata"], "finalizers": list(finalizers)}
+            made = self._version_of(self.put(KIND, copy.deepcopy({**found, "metadata": metadata})))
+            if "deletionTimestamp" in metadata and not finalizers:
+                self.remove(KIND, ref.name, ref.namespace)
+            return made
+
+        return self._write("patch", KIND, ref.name, patch)
 
     async def post_event(self, namespace: str, manifest: Manifest) -> None:
         ref = Ref(namespace, manifest["metadata"]["name"])
@@ -259,7 +275,7 @@ class FakeCluster:
 
     def _check(self, kind: str) -> None:
         if words := self.refuse.get(kind):
-            raise Rejected(words)
+            raise Rejected(words, terminating=self.terminating)
 
     def _get(self, kind: str, ref: Ref) -> Document:
         found = self.objects.get((kind, ref))
@@ -269,7 +285,12 @@ class FakeCluster:
 
     def _delete(self, kind: str, ref: Ref, uid: str) -> None:
         found = self.objects.get((kind, ref))
-        if found is not None and found["metadata"]["uid"] == uid:
+        if found is None or found["metadata"]["uid"] != uid:
+            return
+        if found["metadata"].get("finalizers"):
+            metadata = {**found["metadata"], "deletionTimestamp": self._time()}
+            self.put(kind, {**found, "metadata": metadata})
+        else:
             self.remove(kind, ref.name, ref.namespace)
 
     @staticmethod

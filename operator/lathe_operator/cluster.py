@@ -1,7 +1,7 @@
 """The cluster, as the operator needs it: a port, and the only door to the Kubernetes client."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,8 +38,11 @@ class Cluster(Protocol):
     async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """Change fields of the spec of the Job of that uid."""
 
-    async def delete_job(self, job: Ref, uid: str) -> None:
-        """Delete the Job of that uid, and its pods; one that is not there is as good."""
+    async def delete_job(self, job: Ref, uid: str, *, last: bool = False) -> None:
+        """Delete the Job of that uid, and its pods; one that is not there is as good.
+
+        With `last`, the Job itself is there until its pods are gone.
+        """
 
     async def has_job(self, job: Ref) -> bool:
         """Whether the server knows a Job of that name."""
@@ -63,6 +66,13 @@ class Cluster(Protocol):
 
     async def post_event(self, namespace: str, manifest: Manifest) -> None:
         """Create an Event; one of that name that is there already is as good."""
+
+    async def set_finalizers(self, ref: Ref, seen: Version, finalizers: Sequence[str]) -> Version:
+        """Change what keeps a deleted resource, if it is still the one that was seen.
+
+        Raises:
+            Waiting: When it has changed since, or is another of the same name.
+        """
 
     async def delete_resource(self, ref: Ref, uid: str) -> None:
         """Delete the resource of that uid; one that is not there is as good."""
@@ -126,9 +136,10 @@ class KubernetesCluster:
         body = {"metadata": {"uid": uid}, "spec": spec}
         return await self._patch(f"{_jobs(job.namespace)}/{job.name}", uid, body)
 
-    async def delete_job(self, job: Ref, uid: str) -> None:
+    async def delete_job(self, job: Ref, uid: str, *, last: bool = False) -> None:
         """See `Cluster`."""
-        await self._delete(f"{_jobs(job.namespace)}/{job.name}", uid)
+        policy = "Foreground" if last else "Background"
+        await self._delete(f"{_jobs(job.namespace)}/{job.name}", uid, policy)
 
     async def has_job(self, job: Ref) -> bool:
         """See `Cluster`."""
@@ -178,6 +189,11 @@ class KubernetesCluster:
             if not rejected.conflict:
                 raise
 
+    async def set_finalizers(self, ref: Ref, seen: Version, finalizers: Sequence[str]) -> Version:
+        """See `Cluster`."""
+        metadata = {"resourceVersion": str(seen.version), "finalizers": list(finalizers)}
+        return await self._patch(_resource(ref), seen.uid, {"metadata": metadata})
+
     async def delete_resource(self, ref: Ref, uid: str) -> None:
         """See `Cluster`."""
         await self._delete(_resource(ref), uid)
@@ -212,11 +228,11 @@ class KubernetesCluster:
             raise Waiting(rejected.message, after=SOON) from None
         return Version(uid, version_of(made))
 
-    async def _delete(self, path: str, uid: str) -> None:
+    async def _delete(self, path: str, uid: str, policy: str = "Background") -> None:
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": policy,
             "preconditions": {"uid": uid},
         }
         try:
@@ -273,6 +289,8 @@ TIMEOUT = 30.0
 """Seconds after which a request counts as lost."""
 ERROR = 400
 CONFLICT = 409
+TERMINATING = "NamespaceTerminating"
+"""The cause that a server names when it creates nothing because the namespace is going."""
 NOT_AN_ANSWER = frozenset({401, 408, 429, *range(500, 600)})
 """Codes that say nothing about the request itself; an expired token is renewed by and by."""
 
@@ -287,7 +305,9 @@ def failure_of(code: int, document: Document, retry_after: str | None) -> Failur
         return Faulted(message)
     if code == 404:  # noqa: PLR2004 - Not Found
         return Gone(message)
-    return Rejected(message, conflict=code == CONFLICT)
+    causes = (document.get("details") or {}).get("causes") or ()
+    terminating = any(each.get("reason") == TERMINATING for each in causes)
+    return Rejected(message, conflict=code == CONFLICT, terminating=terminating)
 
 
 def _document(data: bytes) -> Document:

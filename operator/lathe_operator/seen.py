@@ -66,6 +66,8 @@ def resource_seen(body: Body) -> Resource:
         phase=phase,
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
         document=packed(body),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        deleted=_time(deleted) if (deleted := metadata.get("deletionTimestamp")) else None,
     )
 
 
@@ -97,6 +99,7 @@ def job_seen(body: Body) -> Job | None:
     metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    held = conditions.get("Suspended")
     return Job(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -114,6 +117,7 @@ def job_seen(body: Body) -> Job | None:
         deleting="deletionTimestamp" in metadata,
         lean=annotations.get(names.LEAN) == "true",
         started=_time(status["startTime"]) if status.get("startTime") else None,
+        held=_time(held["lastTransitionTime"]) if held else None,
     )
 
 

@@ -69,6 +69,8 @@ class Resource:
         phase: What its status says, for metrics.
         finished: Whether that is the end of its run.
         document: The resource as JSON, without what no decision needs.
+        finalizers: What keeps it when it is deleted.
+        deleted: When somebody asked for its deletion.
     """
 
     ref: Ref
@@ -80,6 +82,8 @@ class Resource:
     phase: str
     finished: bool
     document: bytes
+    finalizers: tuple[str, ...] = ()
+    deleted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class Job:
         created: When it was created.
         started: When its controller began with it, since it was last let go on; None before.
         suspended: Whether it is held back, by us or by a queue.
+        held: Since when its controller holds it back; None while it does not.
         queued: Whether a queue decides when it starts.
         policy: Those of its limits that may change while it works.
         failed: Pods that it counts as failed; disrupted ones it does not count.
@@ -148,6 +153,7 @@ class Job:
     deleting: bool
     lean: bool = False
     started: datetime | None = None
+    held: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,8 @@ class Refusal:
     conflict: bool
     """Whether the name is taken by an object of somebody else."""
     message: str
+    terminating: bool = False
+    """Whether that is so because the namespace is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +285,17 @@ class PatchJob:
 
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
-    """Delete a Job and its pods."""
+    """Delete a Job and its pods.
+
+    Attributes:
+        name: Its name.
+        uid: Its uid.
+        last: Whether the Job is to be the last to go, so that its pods are gone when it is.
+    """
 
     name: str
     uid: str
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +328,14 @@ class PatchStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SetFinalizers:
+    """Make these all of the resource's finalizers, over what was seen."""
+
+    seen: Version
+    finalizers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteResource:
     """Delete the resource itself, with everything that it owns."""
 
@@ -327,6 +350,7 @@ Action = (
     | TryPod
     | PostEvent
     | PatchStatus
+    | SetFinalizers
     | DeleteResource
 )
 

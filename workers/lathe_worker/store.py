@@ -117,6 +117,10 @@ class Store(Protocol):
         """Write a small object."""
         ...
 
+    def remove(self, objects: Sequence[StoredObject]) -> None:
+        """Remove objects, whatever their version; one that is not there is as good."""
+        ...
+
 
 class Tally:
     """Adds up the bytes of a call for its `progress`, from any thread."""

@@ -41,7 +41,8 @@ class RunPolicy(Parameters):
     active_deadline_seconds: Seconds = 14_400
     """Most running time; time in queues and while suspended does not count."""
     pending_deadline_seconds: Seconds = 86_400
-    """Most time from submission to the start of the run."""
+    """Most time that it may wait for queues and nodes, from submission on; time while suspended
+    does not count."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
     """Failures of the worker before the run fails; evictions and preemptions do not count. A worker
     that runs out of memory is tried once more with smaller batches, in a Job that counts anew, and

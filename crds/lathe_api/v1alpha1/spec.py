@@ -154,8 +154,11 @@ class Output(Parameters):
     """Plain: one folder per target."""
     publish: Publish | None = None
     """What else is written once every gate passed."""
-    deletion_policy: Literal["Retain"] = "Retain"
-    """What happens to results when the resource is deleted."""
+    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    """What happens to results when the resource is deleted. Delete: a Job removes what its last
+    runs have published under uri, the steps that were made for that included, for at most ten
+    minutes; results that other resources were answered with go too. Until then a finalizer, the
+    only one, keeps the resource. `lathe run` ignores it."""
 
 
 class ModelOptimizationSpec(Parameters):

@@ -5,11 +5,21 @@ from datetime import timedelta
 
 from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
-from lathe_operator.decide import admission, attempts, cleanup, events, job, runs, situation, status
+from lathe_operator.decide import (
+    admission,
+    attempts,
+    cleanup,
+    clocks,
+    deletion,
+    events,
+    job,
+    runs,
+    situation,
+    status,
+)
 from lathe_operator.decide.admission import Admitted
 from lathe_operator.decide.situation import Look, Situation
 from lathe_operator.values import (
-    NOTHING,
     Action,
     ConfirmGone,
     CreateJob,
@@ -34,7 +44,9 @@ PATIENCE = timedelta(seconds=2)
 def decide(seen: Observed, policy: Policy) -> Decision:
     """Say what is to be made true, in which order, and when to look again."""
     if seen.resource.deleting:
-        return NOTHING  # owner references take the Jobs away, whether we run or not
+        return deletion.decide(seen, policy)
+    if changed := deletion.finalizer(seen):
+        return Decision((changed,))
     if runs.is_settled(seen):
         return _after_the_end(seen, seen.status)
     asked = admission.admit(seen, policy)
@@ -65,7 +77,7 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
     """Bring the run one look further."""
     run = runs.current(seen, asked.work)
     look = Look(seen, asked.spec, run)
-    found = situation.of(look)
+    found = clocks.enforced(look, situation.of(look))
     made = job.manifest(asked, seen.resource, run.name, policy)
     create = CreateJob(attempts.leaner(made) if run.lean else made, seen.resource.uid)
     if found.is_final:

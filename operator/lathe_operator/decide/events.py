@@ -83,6 +83,11 @@ def _same_run(seen: Observed, after: ModelOptimizationStatus) -> bool:
     return jobs[0] == jobs[1]
 
 
+def of_deletion(seen: Observed, kind: str, reason: str, note: str) -> PostEvent:
+    """The Event that tells what became of the results of a deleted resource."""
+    return PostEvent(_event(seen, (seen.resource.uid,), (kind, reason, note, "")))
+
+
 def _event(seen: Observed, about: tuple[str, ...], told: Told) -> dict[str, object]:
     kind, reason, note, detail = told
     ref = seen.resource.ref

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from lathe_steps.finetune import Finetune
-from lathe_steps.toolchains.networks import architectures, model
-from lathe_steps.toolchains.networks.course import Course
+from lathe_steps.toolchains.networks.models import architectures, model
+from lathe_steps.toolchains.networks.training.course import Course
 from lathe_steps.toolchains.training import Training
 from tests.step_runs import Bench, Samples, digits
 
