@@ -45,10 +45,19 @@ fmt: sync ## Format the code
 	$(RUN) ruff check --fix .
 
 .PHONY: generate
-generate: sync ## Rewrite what is generated from the types: crds/*.yaml, docs/reference
-	$(RUN) python -m lathe_api.crd > crds/.generated && mv crds/.generated crds/lathe.dev_modeloptimizations.yaml
-	$(RUN) python -m lathe_api.pages > docs/.generated && mv docs/.generated docs/reference/steps.md
+generate: sync ## Rewrite what is generated from the types: crds/*.yaml, the chart's copies, docs/reference
+	$(RUN) python -m lathe_api.crd crds
+	$(RUN) python -m lathe_api.steps_page > docs/.generated && mv docs/.generated docs/reference/steps.md
+	$(RUN) python -m lathe_api.resource_page > docs/.generated && mv docs/.generated docs/reference/resource.md
+	$(RUN) python -m lathe_operator.metrics.page > docs/.generated && mv docs/.generated docs/reference/metrics.md
 	$(RUN) python -m lathe_worker.report.schema > docs/.generated && mv docs/.generated docs/reference/report.schema.json
+	$(MAKE) --no-print-directory chart-copies
+
+.PHONY: chart-copies
+chart-copies: ## Rewrite what the chart has copies of: a chart can only read its own files
+	cp crds/*.yaml charts/lathe/files/crds/
+	cp charts/kustomize/base/{admission-policy,roles,roles-for-users}.yaml charts/lathe/files/base/
+	cp charts/monitoring/{dashboard.json,prometheus-rule.yaml} charts/lathe/files/monitoring/
 
 .PHONY: picture
 picture: sync ## Run docs/images/report.yaml, and take the picture of its report (needs chromium)
@@ -104,5 +113,16 @@ cluster-down: sync ## End the local cluster
 	$(RUN) python -m e2e.localcluster down
 
 .PHONY: images
-images: cluster-up ## Build both images into the local registry; print their names
+images: cluster-up ## Build both images into the local registry; print their names and what they weigh
 	$(RUN) python -m e2e.localcluster images
+	$(RUN) python -m e2e.release.measure
+
+## ---- publish it
+
+.PHONY: changelog
+changelog: sync ## Collect changes/ into CHANGELOG.md for VERSION=x.y.z
+	$(UV) tool run --from towncrier==25.8.0 towncrier build --yes --version $(VERSION)
+
+.PHONY: release
+release: sync ## Of the tagged commit: images, chart, crds.yaml, bills of materials, checksums, into dist/
+	$(RUN) python -m e2e.release $(if $(REGISTRY),--registry=$(REGISTRY))

@@ -92,6 +92,21 @@ class ResourceBuilder:
         return ModelOptimizationSpec.model_validate(self.spec)
 
 
+def a_profile(name: str = "small", *, kind: str = "OptimizationProfile", **spec: Any) -> Document:
+    """A profile that gives what is named."""
+    return {
+        "apiVersion": "lathe.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def refers_to(name: str = "small", kind: str = "OptimizationProfile") -> Document:
+    """How a resource refers to a profile."""
+    return {"kind": kind, "name": name}
+
+
 def a_resource() -> ResourceBuilder:
     """A resource that is valid and does nothing but export its model."""
     return ResourceBuilder()

@@ -8,10 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE
 from lathe_api.v1alpha1.resource import KIND
 from lathe_operator.errors import Faulted, Gone, Rejected, Waiting
-from lathe_operator.seen import job_seen, pod_seen, resource_seen
-from lathe_operator.values import MANAGED, Job, Lease, Manifest, Pod, Ref, Resource, Version
+from lathe_operator.profiles import Profile, ProfilePlace
+from lathe_operator.seen import job_seen, pod_seen, profile_seen, resource_seen
+from lathe_operator.values import (
+    MANAGED,
+    Job,
+    Lease,
+    Manifest,
+    Pod,
+    Ref,
+    Resource,
+    Version,
+)
 from tests import kubelet
 
 Document = dict[str, Any]
@@ -86,10 +97,12 @@ class FakeCluster:
         return document
 
     def apply(self, document: Document) -> Ref:
-        """Apply a resource as kubectl would: a changed spec is a new generation."""
+        """Apply an object of ours as kubectl would: a changed spec is a new generation."""
         made = copy.deepcopy(document)
-        ref = Ref(made["metadata"].setdefault("namespace", "team"), made["metadata"]["name"])
-        old = self.objects.get((KIND, ref))
+        kind = made["kind"]
+        namespace = "" if kind == CLUSTER_PROFILE.name else "team"
+        ref = Ref(made["metadata"].setdefault("namespace", namespace), made["metadata"]["name"])
+        old = self.objects.get((kind, ref))
         if old is not None:
             changed = old["spec"] != made["spec"]
             generation = old["metadata"]["generation"] + changed
@@ -97,7 +110,7 @@ class FakeCluster:
             made = {**made, "metadata": metadata, "status": old.get("status")}
         else:
             made["metadata"]["generation"] = 1
-        self.put(KIND, made)
+        self.put(kind, made)
         return ref
 
     def status(self, kind: str, name: str, status: Document, namespace: str = "team") -> None:
@@ -150,6 +163,10 @@ class FakeCluster:
         found = self._visible().get((KIND, ref))
         return resource_seen(found) if found else None
 
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        found = self._visible().get((place.kind, Ref(place.namespace, place.name)))
+        return profile_seen(place.kind, found) if found else None
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         seen = [job_seen(d) for (kind, _), d in self._visible().items() if kind == "Job"]
         return tuple(job for job in seen if job and job.owner == owner)
@@ -201,8 +218,12 @@ class FakeCluster:
             document["metadata"]["uid"]
             for (kind, ref), document in self.objects.items()
             if namespace in (None, ref.namespace)
-            and (kind == KIND or (document["metadata"].get("labels") or {}).get(MANAGED) == "true")
+            if kind in (KIND, PROFILE.name)
+            or (document["metadata"].get("labels") or {}).get(MANAGED) == "true"
         )
+
+    async def shared_uids(self) -> frozenset[str]:
+        return frozenset(each["metadata"]["uid"] for each in self.all(CLUSTER_PROFILE.name))
 
     async def try_pod(self, namespace: str, manifest: Manifest) -> None:
         name = f"{namespace}/{manifest['metadata']['name']}"

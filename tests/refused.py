@@ -47,6 +47,13 @@ def _shape(*shape: object) -> ResourceBuilder:
 REFUSED: dict[str, ResourceBuilder] = {
     "no model": a_resource().with_(model=None),
     "no output": a_resource().with_(output=None),
+    "a reference to a profile without its kind": a_resource().with_(profileRef={"name": "small"}),
+    "a reference to a profile elsewhere": a_resource().with_(
+        profileRef={"kind": "OptimizationProfile", "name": "small", "namespace": "others"}
+    ),
+    "a reference to what is no profile": a_resource().with_(
+        profileRef={"kind": "ConfigMap", "name": "small"}
+    ),
     "a field that does not exist": a_resource().with_(modle={}),
     "a misspelt parameter of a step": a_resource().steps({"prune": {"targe": {"params": 0.5}}}),
     "a step that does not exist": a_resource().steps({"prnue": {}}),

@@ -8,6 +8,7 @@ from typing import Any
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan, plan_of
 from lathe_api.v1alpha1.status import Progress
+from lathe_worker.claims import Pace
 from lathe_worker.local_store import LocalStore
 from lathe_worker.newfile import digest_of
 from lathe_worker.pipeline import run
@@ -26,6 +27,8 @@ from tests.builders import (
 from tests.fake_bench import FakeBench
 
 OUTPUT = "artifacts/digits"
+PACE = Pace(lease=0.2, beat=60.0, look=0.01)
+"""Claims of runs that were killed are taken over soon; none is renewed."""
 EVALUATION: dict[str, Any] = {
     "dataset": "val",
     "metrics": ["Top1", "SizeBytes"],
@@ -119,7 +122,7 @@ class Yard:
             store=store or LocalStore(self.storage),
             root=self.workspace,
             reporter=self.told,
-            settings=WorkerSettings(threads=1, **settings),
+            settings=WorkerSettings(threads=1, **{"pace": PACE, **settings}),
             bench=bench or FakeBench(),
         )
 

@@ -8,8 +8,9 @@ from typing import Any
 from lathe_api.v1alpha1.resource import KIND
 from lathe_api.v1alpha1.status import Condition, ConditionType, ModelOptimizationStatus
 from lathe_operator.errors import Failure
+from lathe_operator.facts import Fact
 from lathe_operator.reconcile import Reconciler
-from lathe_operator.values import Ended, Policy, Ref
+from lathe_operator.values import Policy, Ref
 from tests import kubelet
 from tests.builders import ResourceBuilder, a_resource
 from tests.fake_cluster import FakeCluster
@@ -33,7 +34,7 @@ class World:
     def __init__(self, resource: ResourceBuilder | None = None, policy: Policy = POLICY) -> None:
         self.cluster = FakeCluster(BEGIN)
         self.policy = policy
-        self.ended: list[Ended] = []
+        self.facts: list[Fact] = []
         self.again: timedelta | None = None
         self.dies_at_faults = False
         self.restart_operator()
@@ -47,7 +48,7 @@ class World:
             self.cluster,
             self.policy,
             clock=lambda: self.cluster.now,
-            on_end=self.ended.append,
+            on_fact=self.facts.append,
         )
 
     async def look(self) -> timedelta | None:

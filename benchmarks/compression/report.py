@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.compression import costs, figures
 from benchmarks.compression.benches import Bench, Goal
 from benchmarks.compression.intervals import Interval
+from benchmarks.compression.rounds import plain
 from benchmarks.compression.summary import Line, figures_of, lines_of, reached
 
 TOLD = ("evaluations", "equalised_pairs", "floating_nodes", "largest_unevenness")
@@ -50,7 +51,7 @@ def write(benches: Sequence[Bench], out: Path, docs: Path) -> None:
             continue
         raw["benches"][bench.name] = {str(seed): each for seed, each in found.items()}
         lines = lines_of(bench, tuple(found.values()))
-        picture = f"compression-{bench.name.split()[0].lower()}{len(parts)}.svg"
+        picture = f"compression-{plain(bench.name)}.svg"
         figures.draw(bench, lines, docs / picture)
         parts.append("\n".join(_bench(bench, lines, picture)))
         parts.extend(_failures(found))

@@ -25,7 +25,7 @@ class Round:
     @property
     def folder(self) -> Path:
         """Where its results are."""
-        return self.out / "results" / _plain(self.bench.name) / str(self.seed)
+        return self.out / "results" / plain(self.bench.name) / str(self.seed)
 
     @property
     def file(self) -> Path:
@@ -41,7 +41,7 @@ class Round:
         """Where a contestant works; the same work of two benches is done once."""
         arguments = contestant.quick if self.quick and contestant.quick else contestant.arguments
         words = [contestant.module, *(a.removeprefix("--") for a in arguments)]
-        return self.out / "made" / f"{self.bench.task}-{self.seed}" / _plain("-".join(words))
+        return self.out / "made" / f"{self.bench.task}-{self.seed}" / plain("-".join(words))
 
 
 def go(one: Round) -> dict[str, Any]:
@@ -119,5 +119,6 @@ def _known(figures: dict[str, Any], name: str, found: str) -> bool:
     return bool(model.get("sha256") == found)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The text as part of a file's name."""
     return "".join(c if c.isalnum() or c in ".-_" else "-" for c in text.lower())

@@ -1,21 +1,21 @@
-"""From the pydantic types to the CustomResourceDefinition, which is generated and never edited.
+"""From the pydantic types to the CustomResourceDefinitions, which are generated and never edited.
 
 The API server wants a structural schema (KEP-2335): no references, no unions of types, no titles.
-Run `python -m lathe_api.crd` to print it.
+Run `python -m lathe_api.crd crds` to write them.
 """
 
 import inspect
 import sys
 from enum import Enum
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 
-from lathe_api.v1alpha1 import resource
-from lathe_api.v1alpha1.spec import ModelOptimizationSpec
-from lathe_api.v1alpha1.status import ModelOptimizationStatus
+from lathe_api.v1alpha1.kinds import MODEL_OPTIMIZATION, SERVED, Kind
+from lathe_api.v1alpha1.resource import GROUP, VERSION, Column
 from lathe_steps.base import Parameters
 
 Schema = dict[str, Any]
@@ -42,68 +42,79 @@ _BOUNDS = (
 )
 
 
-def crd() -> Schema:
-    """The CustomResourceDefinition, as a document."""
+def crd(kind: Kind = MODEL_OPTIMIZATION) -> Schema:
+    """The CustomResourceDefinition of a kind, as a document."""
+    categories = {"categories": list(kind.categories)} if kind.categories else {}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.PLURAL}.{resource.GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
-            "group": resource.GROUP,
-            "scope": "Namespaced",
+            "group": GROUP,
+            "scope": kind.scope,
             "names": {
-                "kind": resource.KIND,
-                "listKind": f"{resource.KIND}List",
-                "plural": resource.PLURAL,
-                "singular": resource.SINGULAR,
-                "shortNames": list(resource.SHORT_NAMES),
-                "categories": list(resource.CATEGORIES),
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": list(kind.short_names),
+                **categories,
             },
             "versions": [
                 {
-                    "name": resource.VERSION,
+                    "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [_column(c) for c in resource.COLUMNS],
-                    "schema": {"openAPIV3Schema": _root()},
+                    **({"subresources": {"status": {}}} if kind.status else {}),
+                    "additionalPrinterColumns": [_column(c) for c in kind.columns],
+                    "schema": {"openAPIV3Schema": _root(kind)},
                 }
             ],
         },
     }
 
 
-def _root() -> Schema:
-    """The resource itself: what the API server owns of it, and what the types say."""
+def _root(kind: Kind) -> Schema:
+    """The resource itself: what the API server owns of it, and what the types say.
+
+    The server writes no default into a spec: what a user did not say, a profile can give.
+    """
+    rules = _rules(kind.envelope)
     return {
         "type": "object",
-        "description": _one_paragraph(resource.ModelOptimization.__doc__ or ""),
+        "description": _one_paragraph(kind.envelope.__doc__ or ""),
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural(ModelOptimizationSpec),
-            "status": structural(ModelOptimizationStatus),
+            "spec": structural(kind.spec, defaults=False),
+            **({"status": structural(kind.status)} if kind.status else {}),
         },
-        "x-kubernetes-validations": _rules(resource.ModelOptimization),
+        **({"x-kubernetes-validations": rules} if rules else {}),
     }
 
 
-def _column(column: resource.Column) -> Schema:
+def _column(column: Column) -> Schema:
     wide = {"priority": column.priority} if column.priority else {}
     return {"name": column.name, "type": column.type, "jsonPath": column.path, **wide}
 
 
-def structural(model: type[BaseModel]) -> Schema:
+def structural(model: type[BaseModel], *, defaults: bool = True) -> Schema:
     """The structural schema of a type and of everything below it.
+
+    Args:
+        model: The type.
+        defaults: Whether the server writes defaults, where no list is in the way.
 
     Raises:
         ValueError: When a string has no maxLength or a list no maxItems, which the API server
             needs to bound the cost of rules.
     """
     document = model.model_json_schema(mode="validation", by_alias=True)
-    return _Rewriter(document.get("$defs", {}), _types_below(model)).rewrite(document, "")
+    return _Rewriter(document.get("$defs", {}), _types_below(model)).rewrite(
+        document, "", bare=not defaults
+    )
 
 
 class _Rewriter:
@@ -113,21 +124,21 @@ class _Rewriter:
         self._definitions = definitions
         self._types = types
 
-    def rewrite(self, node: Schema, path: str, *, listed: bool = False) -> Schema:
+    def rewrite(self, node: Schema, path: str, *, bare: bool = False) -> Schema:
         """Rewrite one schema.
 
         Args:
             node: pydantic's schema.
             path: Where it is, for errors.
-            listed: Whether it lies within a list, where the server must not write defaults:
-                GitOps tools compare lists as wholes, and would see a drift for ever.
+            bare: Whether the server must not write defaults: within a list, GitOps tools would
+                see a drift for ever, since they compare lists as wholes.
         """
         description = node.get("description")
         node = self._resolved(node)
-        made = self._of_type(node, path, listed=listed)
+        made = self._of_type(node, path, bare=bare)
         if words := description or node.get("description"):
             made["description"] = _one_paragraph(words)
-        _put_default(made, node, listed=listed)
+        _put_default(made, node, bare=bare)
         return made
 
     def _resolved(self, node: Schema) -> Schema:
@@ -149,14 +160,14 @@ class _Rewriter:
         options = [option for option in node.get("anyOf", []) if option.get("type") != "null"]
         return options if len(options) == 1 else []
 
-    def _of_type(self, node: Schema, path: str, *, listed: bool) -> Schema:
+    def _of_type(self, node: Schema, path: str, *, bare: bool) -> Schema:
         if "anyOf" in node:
             return _int_or_string(node, path)
         if "const" in node:
             return {"type": "string", "enum": [node["const"]]}
         match node.get("type"):
             case "object":
-                return self._object(node, path, listed=listed)
+                return self._object(node, path, bare=bare)
             case "array":
                 return self._array(node, path)
             case "string" | "integer" | "number" | "boolean":
@@ -166,19 +177,19 @@ class _Rewriter:
             case _:
                 raise ValueError(f"{path}: no structural schema for {node}")
 
-    def _object(self, node: Schema, path: str, *, listed: bool) -> Schema:
+    def _object(self, node: Schema, path: str, *, bare: bool) -> Schema:
         made: Schema = {"type": "object", **_bounds(node)}
         if "properties" not in node:
             keyed = node.get("patternProperties", {"": node.get("additionalProperties", True)})
             ((pattern, values),) = keyed.items()
             if values is True:
                 return {**made, "x-kubernetes-preserve-unknown-fields": True}
-            made["additionalProperties"] = self.rewrite(values, f"{path}.*", listed=True)
+            made["additionalProperties"] = self.rewrite(values, f"{path}.*", bare=True)
             return {**made, **_key_rules(pattern)}
         if words := YAML_BOOLEANS & node["properties"].keys():
             raise ValueError(f"{path}: YAML 1.1 reads the name {min(words)} as true or false")
         made["properties"] = {
-            name: self.rewrite(child, f"{path}.{name}", listed=listed)
+            name: self.rewrite(child, f"{path}.{name}", bare=bare)
             for name, child in node["properties"].items()
         }
         if node.get("required"):
@@ -189,7 +200,7 @@ class _Rewriter:
     def _array(self, node: Schema, path: str) -> Schema:
         if "maxItems" not in node:
             raise ValueError(f"{path}: a list needs maxItems")
-        items = self.rewrite(node["items"], f"{path}[]", listed=True)
+        items = self.rewrite(node["items"], f"{path}[]", bare=True)
         made = {"type": "array", **_bounds(node), "items": items}
         if keys := node.get(LIST_MAP_KEYS):
             return {**made, "x-kubernetes-list-type": "map", LIST_MAP_KEYS: keys}
@@ -252,15 +263,15 @@ def _bounds(node: Schema) -> Schema:
     return bounds
 
 
-def _put_default(made: Schema, node: Schema, *, listed: bool) -> None:
+def _put_default(made: Schema, node: Schema, *, bare: bool) -> None:
     """Let the server write the default, or say it where the server must not."""
     default = node.get("default")
     if default in (None, [], {}, ""):
         return
     if isinstance(default, dict):
-        if not listed:
+        if not bare:
             made["default"] = {}
-    elif listed:
+    elif bare:
         spelled = ", ".join(map(str, default)) if isinstance(default, list) else default
         spelled = str(spelled).lower() if isinstance(spelled, bool) else spelled
         made["description"] = f"{made.get('description', '')} Defaults to {spelled}.".strip()
@@ -300,10 +311,16 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+def text(kind: Kind) -> str:
+    """The CustomResourceDefinition of a kind, as the file holds it."""
+    head = "# Generated by `make generate` from crds/lathe_api; do not edit.\n"
+    return head + yaml.dump(crd(kind), None, _Plain, sort_keys=False, width=100, allow_unicode=True)
+
+
 def main() -> None:
-    """Print the CustomResourceDefinition as YAML."""
-    sys.stdout.write("# Generated by `make generate` from crds/lathe_api; do not edit.\n")
-    yaml.dump(crd(), sys.stdout, _Plain, sort_keys=False, width=100, allow_unicode=True)
+    """Write the CustomResourceDefinitions into the folder that is named."""
+    for kind in SERVED:
+        (Path(sys.argv[1]) / kind.file).write_text(text(kind))
 
 
 if __name__ == "__main__":

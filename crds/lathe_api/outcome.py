@@ -34,6 +34,8 @@ class Outcome(Parameters):
     failure: Failure | None = None
     """Why it did not end well; with every exit code but 0."""
     cache: Literal["Hit", "Miss"] = "Miss"
+    cache_source: str | None = None
+    """With Hit: whose run made the result, as namespace/name."""
     steps: tuple[StepStatus, ...] = ()
     targets: tuple[TargetStatus, ...] = ()
     artifacts: tuple[ArtifactStatus, ...] = ()

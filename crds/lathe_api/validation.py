@@ -17,6 +17,7 @@ from lathe_api.v1alpha1.status import clip
 from lathe_api.v1alpha1.storage import S3, S3URI, ObjectName
 from lathe_steps.architecture import Architecture
 from lathe_steps.build_engine import ComputeCapability
+from lathe_steps.reasons import Reason
 from lathe_steps.words import Name, Quantity
 
 MAX_SHOWN = 60
@@ -29,9 +30,11 @@ class Invalid:
 
     Attributes:
         findings: At least one; the one to mend first is the first.
+        reason: Why, in one word.
     """
 
     findings: tuple[Finding, ...]
+    reason: Reason = Reason.INVALID_SPEC
 
     def __str__(self) -> str:
         """One line that names the first fault, and says how many more there are."""
@@ -49,13 +52,15 @@ def parse(document: object) -> ModelOptimization | Invalid:
     return Invalid(found) if found else resource
 
 
-def describe(error: ValidationError) -> tuple[Finding, ...]:
-    """Say what pydantic found in a `ModelOptimization`, as paths and messages for users.
+def describe(
+    error: ValidationError, model: type[BaseModel] = ModelOptimization
+) -> tuple[Finding, ...]:
+    """Say what pydantic found in a document of that type, as paths and messages for users.
 
     Names that no field has come first: they explain much of what follows.
     """
     details = sorted(error.errors(include_url=False), key=_urgency)
-    found = [_finding(detail) for detail in details if not _follows(detail, details)]
+    found = [_finding(detail, model) for detail in details if not _follows(detail, details)]
     return tuple({(it.root, it.path): it for it in reversed(found)}.values())[::-1]
 
 
@@ -83,8 +88,8 @@ def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     )
 
 
-def _finding(detail: ErrorDetails) -> Finding:
-    walk = _walk(detail["loc"])
+def _finding(detail: ErrorDetails, model: type[BaseModel]) -> Finding:
+    walk = _walk(detail["loc"], model)
     message = _message(detail, walk.parent)
     root, _, path = walk.path.partition(".")
     return Finding(path, message, root) if path else Finding(root, message, "")
@@ -99,9 +104,9 @@ class _Walk:
     """The type that has, or has not, the last member of the path."""
 
 
-def _walk(location: tuple[int | str, ...]) -> _Walk:
+def _walk(location: tuple[int | str, ...], root: type[BaseModel]) -> _Walk:
     """Follow pydantic's location through the types, without the branches of unions in it."""
-    at: Any = ModelOptimization
+    at: Any = root
     parent: type[BaseModel] | None = None
     path = ""
     for part in location:

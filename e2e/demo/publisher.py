@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.localcluster.contents import content_tag
-from e2e.localcluster.images import ENGINE_EXTRA, REPOSITORY, SOURCES
+from e2e.localcluster.images import REPOSITORY, SOURCES, VARIANT
 from e2e.localcluster.processes import CommandError, StartError, run
 
 TOOLS = ("docker", "podman", "buildah")
@@ -43,7 +43,7 @@ class Publisher:
                 "worker",
                 REPOSITORY / "docker/worker.Dockerfile",
                 sources,
-                f"ENGINE_EXTRA={ENGINE_EXTRA}",
+                f"VARIANT={VARIANT}",
             ),
         )
 

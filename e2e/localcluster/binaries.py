@@ -1,4 +1,4 @@
-"""Kubernetes' and etcd's programs, built from Go modules into the cache."""
+"""Kubernetes', etcd's and Helm's programs, built from Go modules into the cache."""
 
 import hashlib
 import platform
@@ -41,6 +41,9 @@ KUBERNETES = Source(
     ("k8s.io/component-base/version.git", "k8s.io/client-go/pkg/version.git"),
 )
 ETCD = Source("etcd", "go.etcd.io/etcd/server/v3")
+PROMETHEUS = Source("prometheus", "github.com/prometheus/prometheus")
+HELM = Source("helm", "helm.sh/helm/v3")
+KUBECONFORM = Source("kubeconform", "github.com/yannh/kubeconform")
 
 PROGRAMS = {
     "etcd": (ETCD, "go.etcd.io/etcd/server/v3"),
@@ -50,7 +53,14 @@ PROGRAMS = {
     "kube-scheduler": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
     "kubelet": (KUBERNETES, "k8s.io/kubernetes/cmd/kubelet"),
     "kube-proxy": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
+    "promtool": (PROMETHEUS, "github.com/prometheus/prometheus/cmd/promtool"),
+    "helm": (HELM, "helm.sh/helm/v3/cmd/helm"),
+    "kubeconform": (KUBECONFORM, "github.com/yannh/kubeconform/cmd/kubeconform"),
 }
+CLUSTER_PROGRAMS = tuple(
+    name for name, (source, _) in PROGRAMS.items() if source in {KUBERNETES, ETCD}
+)
+CHART_PROGRAMS = ("helm", "kubeconform")
 API_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 
 
@@ -84,7 +94,7 @@ def folder_name(source: Source, go_mod: str, go_sum: str, machine: str) -> str:
 
 
 def binaries(
-    names: Iterable[str] = tuple(PROGRAMS), *, say: Callable[[str], None] = print
+    names: Iterable[str] = CLUSTER_PROGRAMS, *, say: Callable[[str], None] = print
 ) -> dict[str, Path]:
     """Builds those of the programs `names` that the cache lacks; gives the path of each.
 
@@ -96,7 +106,7 @@ def binaries(
         return paths
     if shutil.which("go") is None:
         raise BuildError(
-            "building Kubernetes needs Go 1.24 or newer on PATH: install it, run again"
+            f"building {', '.join(paths)} needs Go 1.26 or newer on PATH: install it, run again"
         )
     with alone("binaries"):
         missing = {name: path for name, path in paths.items() if not path.exists()}

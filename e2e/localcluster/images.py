@@ -21,9 +21,9 @@ BASE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What decides an image of ours besides its Dockerfile.
 SOURCES = (
     *("pyproject.toml", "uv.lock", "README.md", "LICENSE", ".dockerignore"),
-    *("operator", "workers", "crds/lathe_api"),
+    *("operator", "workers", "crds/lathe_api", "docker/duplicates.py", "docker/runtime.py"),
 )
-ENGINE_EXTRA = "tensorrt-rtx"
+VARIANT = "tensorrt-rtx"
 
 Say = Callable[[str], None]
 
@@ -65,7 +65,7 @@ class Images:
 
     def worker(self) -> str:
         """The worker's image, with the engine builder that needs no GPU; gigabytes, minutes."""
-        return self._ours("worker", {"ENGINE_EXTRA": ENGINE_EXTRA})
+        return self._ours("worker", {"VARIANT": VARIANT})
 
     def _ours(self, name: str, arguments: dict[str, str]) -> str:
         dockerfile = REPOSITORY / "docker" / f"{name}.Dockerfile"

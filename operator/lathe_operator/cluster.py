@@ -10,8 +10,10 @@ from typing import Any, Protocol
 import aiohttp
 from kubernetes.aio import client, config
 
+from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE, SERVED
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
+from lathe_operator.metrics.requests import Request
 from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Version, version_of
 
 Document = dict[str, Any]
@@ -48,7 +50,13 @@ class Cluster(Protocol):
         """Whether the server knows a Job of that name."""
 
     async def uids(self, namespace: str | None) -> frozenset[str]:
-        """The uids of all resources, and of all Jobs and pods of ours, of a namespace or of all."""
+        """The uids of resources, their profiles, and Jobs and pods of ours.
+
+        Those of a namespace, or of all.
+        """
+
+    async def shared_uids(self) -> frozenset[str]:
+        """The uids of the profiles that all namespaces share."""
 
     async def try_pod(self, namespace: str, manifest: Manifest) -> None:
         """Ask whether the server would take a pod; nothing is created.
@@ -111,12 +119,13 @@ class KubernetesCluster:
         return KubernetesCluster(self._api, may_write=may_write)
 
     async def serves_the_resource(self) -> bool:
-        """Whether the CustomResourceDefinition is installed."""
+        """Whether every CustomResourceDefinition is installed."""
         try:
-            await self._request("GET", f"/apis/{GROUP}/{VERSION}")
+            found = await self._request("GET", f"/apis/{GROUP}/{VERSION}", accept=WHOLE)
         except Gone:
             return False
-        return True
+        served = {each["name"] for each in found["resources"]}
+        return all(kind.plural in served for kind in SERVED)
 
     async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Version:
         """See `Cluster`."""
@@ -155,9 +164,14 @@ class KubernetesCluster:
         ours = f"{MANAGED}=true"
         return (
             await self._uids(f"/apis/{GROUP}/{VERSION}{within}/{PLURAL}")
+            | await self._uids(f"/apis/{GROUP}/{VERSION}{within}/{PROFILE.plural}")
             | await self._uids(f"/apis/batch/v1{within}/jobs", ours)
             | await self._uids(f"/api/v1{within}/pods", ours)
         )
+
+    async def shared_uids(self) -> frozenset[str]:
+        """See `Cluster`."""
+        return await self._uids(f"/apis/{GROUP}/{VERSION}/{CLUSTER_PROFILE.plural}")
 
     async def _uids(self, path: str, selector: str = "") -> frozenset[str]:
         """The uids of a list, page by page and without what else there is to know."""
@@ -271,8 +285,10 @@ class KubernetesCluster:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
-            data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's own
+            with Request(method, path) as request:
+                answer = await self._api.call_api(*serialized, _request_timeout=TIMEOUT)
+                request.code = answer.status
+                data: bytes = await answer.read()  # type: ignore[no-untyped-call] # the client's
         except (aiohttp.ClientError, OSError, TimeoutError) as broken:
             raise Faulted(f"{method} {path}: {broken!r}") from broken
         document = _document(data)

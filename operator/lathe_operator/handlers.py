@@ -2,11 +2,12 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kopf
 
+from lathe_api.v1alpha1.kinds import PROFILES, Kind
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.seen import worked_for
 from lathe_operator.values import MANAGED, Ref
@@ -15,7 +16,7 @@ from lathe_operator.view import WatchedView
 RESOURCES = (GROUP, VERSION, PLURAL)
 JOBS = ("batch", "v1", "jobs")
 PODS = ("", "v1", "pods")
-KINDS = (PLURAL, "jobs", "pods")
+KINDS = (PLURAL, *(kind.plural for kind in PROFILES), "jobs", "pods")
 BOOKMARKS = 60
 """Seconds between the signs of life that the API server sends on a silent watch."""
 
@@ -37,8 +38,16 @@ class Ages:
         return self._clock() - self._last[kind]
 
 
-def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.OperatorRegistry:
-    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`."""
+def registry(
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+    profiles: Sequence[Kind] = PROFILES,
+) -> kopf.OperatorRegistry:
+    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`.
+
+    Only profiles of the kinds `profiles` are watched.
+    """
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
@@ -63,7 +72,24 @@ def registry(view: WatchedView, add: Callable[[Ref], None], ages: Ages) -> kopf.
         ages.saw("pods")
         add(worked_for(body))
 
+    for kind in profiles:
+        _watch_profiles(kind, found, view, add, ages)
     return found
+
+
+def _watch_profiles(
+    kind: Kind,
+    found: kopf.OperatorRegistry,
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+) -> None:
+    @kopf.on.event(GROUP, VERSION, kind.plural, registry=found)
+    async def on_profile(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
+        concerned = view.show_profile(kind.name, body, gone=type == "DELETED")
+        ages.saw(kind.plural)
+        for ref in concerned:
+            add(ref)
 
 
 class Nothing(kopf.DiffBaseStorage):

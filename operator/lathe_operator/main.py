@@ -8,30 +8,35 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import kopf
 from pydantic import ValidationError
 
+from lathe_api.v1alpha1.kinds import PROFILE, PROFILES, Kind
 from lathe_operator import handlers, health, metrics
 from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Failure
 from lathe_operator.leader import Leadership, LeadershipLost
+from lathe_operator.metrics import collectors, tally
 from lathe_operator.queue import Queue
 from lathe_operator.reconcile import Reconciler
 from lathe_operator.resync import Comparison, resync
 from lathe_operator.settings import Settings, identity
-from lathe_operator.values import Ended, Ref
+from lathe_operator.values import Ref
 from lathe_operator.view import WatchedView
 
 logger = logging.getLogger("lathe_operator")
 
 
 class NotInstalled(Exception):  # noqa: N818 - named by what is the matter
-    """The cluster does not know what a ModelOptimization is."""
+    """The cluster does not know what a ModelOptimization is, or what a profile is."""
 
     def __init__(self) -> None:
-        super().__init__("the cluster does not serve ModelOptimization: `kubectl apply -f crds/`")
+        super().__init__(
+            "the cluster does not serve all kinds of lathe.dev: `kubectl apply -f crds/`"
+        )
 
 
 async def serve(settings: Settings) -> None:
@@ -74,8 +79,10 @@ async def _lead(
     """Watch, look and write, until the first part of it ends."""
     cluster = connection.guarded(lambda: leadership.is_held)
     view, ages = WatchedView(), handlers.Ages()
-    reconciler = Reconciler(view, cluster, settings.policy, on_end=_count)
-    comparison = Comparison(view, cluster, settings.namespaces or (None,))
+    reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)
+    comparison = Comparison(
+        view, cluster, settings.namespaces or (None,), shared=settings.cluster_profiles
+    )
 
     async def look(ref: Ref) -> timedelta | None:
         await watching.wait()  # what is missing before is not known to be missing
@@ -96,12 +103,17 @@ async def _lead(
         compare(),
         # The last: when it ends, it ends every task that began after it.
         kopf.operator(
-            registry=handlers.registry(view, queue.add, ages),
+            registry=handlers.registry(view, queue.add, ages, _profiles(settings)),
             settings=handlers.kopf_settings(),
             namespaces=settings.namespaces,
             clusterwide=not settings.namespaces,
         ),
     )
+
+
+def _profiles(settings: Settings) -> tuple[Kind, ...]:
+    """Which kinds of profiles are watched."""
+    return PROFILES if settings.cluster_profiles else (PROFILE,)
 
 
 async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
@@ -129,16 +141,10 @@ async def _keep(leadership: Leadership) -> None:
 
 def _show(view: WatchedView, ages: handlers.Ages, queue: Queue) -> None:
     """Let metrics ask for what is only known here."""
-    metrics.count_phases(view.phases)
+    collectors.count(view)
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
     for kind in handlers.KINDS:
         metrics.WATCH_AGE.labels(kind).set_function(partial(ages.of, kind))
-
-
-def _count(ended: Ended) -> None:
-    metrics.RUNS.labels(ended.result, ended.reason).inc()
-    if ended.seconds is not None:
-        metrics.RUN_SECONDS.labels(ended.result).observe(ended.seconds)
 
 
 def _log(level: str) -> None:
@@ -147,6 +153,14 @@ def _log(level: str) -> None:
     logging.getLogger().setLevel(level)
     if level != "DEBUG":
         logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def _version() -> str:
+    """Which version this is; code that was only copied has none."""
+    try:
+        return version("lathe")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 async def _until_told_to_stop(settings: Settings) -> None:
@@ -165,6 +179,7 @@ def main() -> None:
         names = ", ".join(f"LATHE_{error['loc'][0]}".upper() for error in invalid.errors())
         raise SystemExit(f"these settings are missing or wrong: {names}\n{invalid}") from None
     _log(settings.log_level)
+    tally.begin(_version())
     try:
         with suppress(asyncio.CancelledError):
             asyncio.run(_until_told_to_stop(settings))

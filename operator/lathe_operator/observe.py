@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
-from lathe_api.validation import parse
+from lathe_operator.decide.profiles import Known, resolved
 from lathe_operator.errors import Faulted
 from lathe_operator.seen import unpacked
 from lathe_operator.values import Observed, Ref, Version, View
@@ -26,17 +26,20 @@ def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
         said = ModelOptimizationStatus.model_validate(status)
     except ValidationError as error:
         raise Faulted(f"the status of {ref} is of another version: {error}") from error
-    jobs = sorted(view.jobs(resource.uid), key=lambda job: (job.created, job.name))
+    jobs = tuple(sorted(view.jobs(resource.uid), key=lambda job: (job.created, job.name)))
+    profile = view.profile(resource.profile) if resource.profile else None
+    asked = resolved(Known(resource, document, said, jobs, profile))
     return Observed(
         now=now,
         resource=resource,
-        document=parse(document),
+        document=asked.document,
         status=said,
-        jobs=tuple(jobs),
+        jobs=jobs,
         pods={
             job.uid: tuple(sorted(view.pods(job.uid), key=lambda pod: (pod.created, pod.name)))
             for job in jobs
         },
+        taken=asked.taken,
     )
 
 

@@ -104,15 +104,15 @@ class Queue:
                 logger.info("%s waits: %s", ref, waiting.message)
                 return waiting.after
             except Failure as failure:
-                return self._failed(ref, failure.message)
+                return self._failed(ref, type(failure).__name__, failure.message)
             except Exception as defect:
                 logger.exception("%s cannot be looked at", ref)
-                return self._failed(ref, repr(defect))
+                return self._failed(ref, "defect", repr(defect))
         self._failures.pop(ref, None)
         return again
 
-    def _failed(self, ref: Ref, message: str) -> timedelta:
-        metrics.LOOK_ERRORS.inc()
+    def _failed(self, ref: Ref, failure: str, message: str) -> timedelta:
+        metrics.LOOK_ERRORS.labels(failure).inc()
         self._failures[ref] = failures = self._failures.get(ref, 0) + 1
         delay = self._backoff.after(failures)
         logger.warning("%s: %s; again in %.1f s", ref, message, delay.total_seconds())

@@ -9,8 +9,9 @@ from lathe_operator.act import Refused, act
 from lathe_operator.cluster import Cluster
 from lathe_operator.decide import decide
 from lathe_operator.errors import Gone
+from lathe_operator.facts import Fact
 from lathe_operator.observe import OwnWrites, observe
-from lathe_operator.values import Ended, Observed, Policy, Ref, View
+from lathe_operator.values import Observed, Policy, Ref, View
 
 
 def utc_now() -> datetime:
@@ -28,14 +29,14 @@ class Reconciler:
         policy: Policy,
         *,
         clock: Callable[[], datetime] = utc_now,
-        on_end: Callable[[Ended], None] = lambda _: None,
+        on_fact: Callable[[Fact], None] = lambda _: None,
     ) -> None:
-        """Look at `view`, write to `cluster`, and tell `on_end` of each run that ends."""
+        """Look at `view`, write to `cluster`, and tell `on_fact` what happened, once it is told."""
         self._view = view
         self._cluster = cluster
         self._policy = policy
         self._clock = clock
-        self._on_end = on_end
+        self._on_fact = on_fact
         self._own = OwnWrites()
 
     async def look(self, ref: Ref) -> timedelta | None:
@@ -62,6 +63,6 @@ class Reconciler:
             again = await act(ref, decision, self._cluster, note)
         except Refused as refused:
             return await self._decide_and_act(replace(seen, refusal=refused.refusal))
-        if decision.ended:
-            self._on_end(decision.ended)
+        for fact in decision.facts:
+            self._on_fact(fact)
         return again

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
+from lathe_operator import metrics
 from lathe_operator.cluster import Cluster
 from lathe_operator.errors import Failure
 from lathe_operator.values import Ref
@@ -36,9 +37,20 @@ class Shown(Protocol):
 class Comparison:
     """The view of some namespaces, beside what the server says."""
 
-    def __init__(self, shown: Shown, cluster: Cluster, namespaces: Iterable[str | None]) -> None:
-        """Compare `shown` with `cluster`; the namespace None stands for all of them."""
-        self._shown, self._cluster = shown, cluster
+    def __init__(
+        self,
+        shown: Shown,
+        cluster: Cluster,
+        namespaces: Iterable[str | None],
+        *,
+        shared: bool = True,
+    ) -> None:
+        """Compare `shown` with `cluster`; the namespace None stands for all of them.
+
+        Profiles that all namespaces share are compared unless `shared` says that they are not
+        watched.
+        """
+        self._shown, self._cluster, self._shared = shown, cluster, shared
         self._namespaces = tuple(namespaces)
 
     async def caught_up(self) -> None:
@@ -51,6 +63,7 @@ class Comparison:
             listed = await self._listed()
             for _ in range(PATIENCE // MOMENT):
                 if listed <= self._shown.uids():
+                    metrics.VIEW_CONFIRMED.set_to_current_time()
                     return
                 await asyncio.sleep(MOMENT.total_seconds())
 
@@ -64,11 +77,14 @@ class Comparison:
         if suspects:
             await asyncio.sleep(SETTLE.total_seconds())
             suspects &= await self._listed() ^ self._shown.uids()
+        if not suspects:
+            metrics.VIEW_CONFIRMED.set_to_current_time()
         return suspects
 
     async def _listed(self) -> frozenset[str]:
         lists = [await self._cluster.uids(namespace) for namespace in self._namespaces]
-        return frozenset().union(*lists)
+        shared = await self._cluster.shared_uids() if self._shared else frozenset()
+        return shared.union(*lists)
 
 
 async def resync(

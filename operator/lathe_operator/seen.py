@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from lathe_api import profiles
+from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
-from lathe_api.v1alpha1.status import FINISHED
+from lathe_api.v1alpha1.status import FINISHED, ConditionType, Phase
 from lathe_operator.decide import names
+from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.values import (
     Hindrance,
     Job,
@@ -20,10 +23,13 @@ from lathe_operator.values import (
     Resource,
     version_of,
 )
+from lathe_steps.reasons import Reason
 
 Body = Mapping[str, Any]
 """An object as the API server gives it."""
 
+WAITING = frozenset({"", Phase.PENDING, Phase.QUEUED})
+"""Phases of a resource that waits for a worker; there is none before its first status."""
 PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """What a kubelet says of every container before it starts."""
 NEVER = 2**31 - 1
@@ -65,10 +71,56 @@ def resource_seen(body: Body) -> Resource:
         deleting="deletionTimestamp" in metadata,
         phase=phase,
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
+        waits_since=_waits_since(metadata, status, phase),
         document=packed(body),
         finalizers=tuple(metadata.get("finalizers") or ()),
         deleted=_time(deleted) if (deleted := metadata.get("deletionTimestamp")) else None,
+        refused=_is_refused(status),
+        profile=_profile_of(body),
     )
+
+
+def _is_refused(status: Body) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(each["type"] == "Accepted" and each["status"] == "False" for each in conditions)
+
+
+def _profile_of(body: Body) -> ProfilePlace | None:
+    """Where the profile is that a resource refers to."""
+    ref = (body.get("spec") or {}).get("profileRef") or {}
+    if not ref.keys() >= {"kind", "name"}:
+        return None  # nor does the API server take one that lacks either
+    return place(ref["kind"], ref["name"], body["metadata"]["namespace"])
+
+
+def place(kind: str, name: str, namespace: str) -> ProfilePlace:
+    """Where the profile is that somebody in a namespace refers to."""
+    return ProfilePlace(kind, name, "" if kind == CLUSTER_PROFILE.name else namespace)
+
+
+def profile_seen(kind: str, body: Body) -> Profile:
+    """What is kept of a profile of that kind."""
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    return Profile(
+        place=place(kind, metadata["name"], metadata.get("namespace", "")),
+        uid=metadata["uid"],
+        version=version_of(body),
+        generation=int(metadata.get("generation", 0)),
+        spec=profiles.dumped(spec),
+        deprecated=profiles.deprecation(spec),
+    )
+
+
+def _waits_since(metadata: Body, status: Body, phase: str) -> float | None:
+    """When a resource began to wait for a worker: made, not admitted any more, or let go on."""
+    if phase not in WAITING:
+        return None
+    told = {each["type"]: each for each in status.get("conditions") or ()}
+    admitted, held = told.get(ConditionType.ADMITTED), told.get(ConditionType.SUSPENDED)
+    since = [admitted] if admitted else []
+    since += [held] if held and held.get("reason") == Reason.RESUMED else []
+    times = [_time(each["lastTransitionTime"]) for each in since]
+    return max(times, default=_time(metadata["creationTimestamp"])).timestamp()
 
 
 def packed(body: Body) -> bytes:
@@ -118,6 +170,7 @@ def job_seen(body: Body) -> Job | None:
         lean=annotations.get(names.LEAN) == "true",
         started=_time(status["startTime"]) if status.get("startTime") else None,
         held=_time(held["lastTransitionTime"]) if held else None,
+        profile=annotations.get(names.PROFILE),
     )
 
 

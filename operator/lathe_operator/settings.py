@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """Image of workers whose resource names none."""
     namespaces: Words = ()
     """Namespaces to serve, separated by commas; empty: all, which needs a ClusterRoleBinding."""
+    cluster_profiles: bool = True
+    """Whether ClusterOptimizationProfiles are watched, which needs a ClusterRoleBinding."""
     worker_service_account: str = ""
     """ServiceAccount of workers whose resource names none; empty: the namespace's `default`."""
     allow_state_dict: bool = False

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
+from lathe_operator.facts import Fact
+from lathe_operator.profiles import Profile, ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -68,9 +70,13 @@ class Resource:
         deleting: Whether it is on its way out.
         phase: What its status says, for metrics.
         finished: Whether that is the end of its run.
+        waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
+            not wait. For metrics.
         document: The resource as JSON, without what no decision needs.
         finalizers: What keeps it when it is deleted.
         deleted: When somebody asked for its deletion.
+        refused: Whether its status says that it cannot be run.
+        profile: Where the profile is that it refers to; None where it refers to none.
     """
 
     ref: Ref
@@ -81,9 +87,12 @@ class Resource:
     deleting: bool
     phase: str
     finished: bool
+    waits_since: float | None
     document: bytes
     finalizers: tuple[str, ...] = ()
     deleted: datetime | None = None
+    refused: bool = False
+    profile: ProfilePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +144,7 @@ class Job:
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
         lean: Whether its worker is told to need less memory.
+        profile: What its run took from a profile, as JSON; None where it took nothing.
     """
 
     name: str
@@ -154,6 +164,7 @@ class Job:
     lean: bool = False
     started: datetime | None = None
     held: datetime | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +223,9 @@ class View(Protocol):
     def resource(self, ref: Ref) -> Resource | None:
         """The resource of that name."""
 
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """The profile of that place."""
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Jobs that the resource of that uid controls."""
 
@@ -237,10 +251,12 @@ class Observed:
     Attributes:
         now: The time of the look, in UTC.
         resource: What identifies the resource.
-        document: The resource, or every reason why it is none.
+        document: The resource with what it took from its profile, or every reason why it cannot
+            be run.
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
+        taken: What that was, and from which profile; None where it uses none.
         refusal: Set when this is the second decision of a look.
     """
 
@@ -250,6 +266,7 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    taken: Taken | None = None
     refusal: Refusal | None = None
 
 
@@ -356,21 +373,18 @@ Action = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A run that this decision calls ended, for metrics."""
-
-    result: str
-    reason: str
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be made true, in this order, and when to look again if nothing happens."""
+    """What is to be made true, in this order, and when to look again if nothing happens.
+
+    Attributes:
+        actions: What is to be done.
+        again: When to look again.
+        facts: What has happened once the actions are done.
+    """
 
     actions: tuple[Action, ...] = ()
     again: timedelta | None = None
-    ended: Ended | None = None
+    facts: tuple[Fact, ...] = ()
 
 
 NOTHING = Decision()

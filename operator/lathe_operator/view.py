@@ -1,10 +1,13 @@
 """The view: what the watches have shown, kept as the few fields that decisions need."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from lathe_operator.seen import Body, job_seen, pod_seen, resource_seen
+from lathe_api.v1alpha1.status import Phase
+from lathe_operator.profiles import Profile, ProfilePlace
+from lathe_operator.seen import WAITING, Body, job_seen, pod_seen, profile_seen, resource_seen
 from lathe_operator.values import Job, Pod, Ref, Resource
 
 
@@ -16,15 +19,21 @@ class WatchedView:
     4,000 resources, two minutes and 180 MiB. Here, `resync.caught_up` asks the server instead.
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin with nothing; `clock` tells seconds since 1970."""
+        self._clock = clock
         self._resources: dict[Ref, Resource] = {}
+        self._profiles: dict[ProfilePlace, Profile] = {}
         self._jobs: dict[str, dict[str, Job]] = {}
         self._pods: dict[str, dict[str, Pod]] = {}
 
     def resource(self, ref: Ref) -> Resource | None:
         """See `View`."""
         return self._resources.get(ref)
+
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """See `View`."""
+        return self._profiles.get(place)
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """See `View`."""
@@ -43,6 +52,23 @@ class WatchedView:
         elif not gone and (known is None or seen.uid == known.uid or seen.version >= known.version):
             self._resources[seen.ref] = seen
 
+    def show_profile(self, kind: str, body: Body, *, gone: bool) -> tuple[Ref, ...]:
+        """A profile is as its body says, or is gone; given are the resources that this concerns.
+
+        A run that has ended keeps what it took, whatever becomes of the profile.
+        """
+        seen = profile_seen(kind, body)
+        known = self._profiles.get(seen.place)
+        if gone and known and known.uid == seen.uid:
+            del self._profiles[seen.place]
+        elif not gone and (known is None or seen.uid == known.uid or seen.version >= known.version):
+            self._profiles[seen.place] = seen
+        return tuple(
+            ref
+            for ref, resource in self._resources.items()
+            if resource.profile == seen.place and (resource.refused or not resource.finished)
+        )
+
     def show_job(self, body: Body, *, gone: bool) -> None:
         """A Job is as its body says, or is gone."""
         if seen := job_seen(body):
@@ -56,18 +82,29 @@ class WatchedView:
     def uids(self) -> frozenset[str]:
         """The uids of everything."""
         resources = (resource.uid for resource in self._resources.values())
+        profiles = (profile.uid for profile in self._profiles.values())
         owned = (
             uid for group in (self._jobs, self._pods) for each in group.values() for uid in each
         )
-        return frozenset((*resources, *owned))
+        return frozenset((*resources, *profiles, *owned))
 
     def unfinished(self) -> tuple[Ref, ...]:
         """Every resource that has not ended."""
         return tuple(ref for ref, seen in self._resources.items() if not seen.finished)
 
-    def phases(self) -> Mapping[str, int]:
-        """How many resources are in each phase."""
-        return Counter(seen.phase for seen in self._resources.values())
+    def phases(self) -> Mapping[tuple[str, str], int]:
+        """How many resources of each namespace are in each phase."""
+        return Counter((ref.namespace, seen.phase) for ref, seen in self._resources.items())
+
+    def waits(self) -> Mapping[str, float]:
+        """For how long, in seconds, the resource of a phase has waited that waits longest."""
+        now = self._clock()
+        since = dict.fromkeys(sorted(WAITING - {""}), now)
+        for seen in self._resources.values():
+            if seen.waits_since is not None:
+                phase = seen.phase or Phase.PENDING
+                since[phase] = min(since[phase], seen.waits_since)
+        return {phase: now - began for phase, began in since.items()}
 
 
 Seen = TypeVar("Seen", Job, Pod)

@@ -22,6 +22,7 @@ PACKAGES = (
     "operator/lathe_operator",
     "workers/lathe_steps",
     "workers/lathe_worker",
+    "workers/lathe_kubectl",
     "crds/lathe_api",
 )
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
@@ -107,6 +108,7 @@ LIGHT = {
     "the operator's decisions": "lathe_operator.decide",
     "the command line": "lathe_worker.cli",
     "the program in the pod, which parses no model": "lathe_worker.main",
+    "kubectl's plugin": "lathe_kubectl.main, lathe_kubectl.completion",
 }
 
 

@@ -1,14 +1,15 @@
-"""The operator's page names every setting and every metric, and no other."""
+"""The pages about the operator name every setting, metric and Event, and no other."""
 
 import re
 from pathlib import Path
 
-from prometheus_client import REGISTRY
-
-import lathe_operator.metrics
+from lathe_operator.decide.events import NORMAL, WARNING, WORTH_TELLING
+from lathe_operator.metrics import page
 from lathe_operator.settings import Settings
+from lathe_steps.reasons import Reason
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operator.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "operator.md").read_text()
 
 
 def test_every_setting_is_on_the_page() -> None:
@@ -18,9 +19,15 @@ def test_every_setting_is_on_the_page() -> None:
     assert told == {f"LATHE_{name}".upper() for name in Settings.model_fields}
 
 
-def test_every_metric_is_on_the_page() -> None:
-    assert lathe_operator.metrics.RUNS is not None
-    told = set(re.findall(r"^\| `(lathe_[a-z_]+)", PAGE, re.MULTILINE))
-    declared = {metric.name for metric in REGISTRY.collect() if metric.name.startswith("lathe_")}
+def test_the_page_of_the_metrics_is_what_is_declared() -> None:
+    assert (DOCS / "reference" / "metrics.md").read_text() == page.page()
 
-    assert {name.removesuffix("_total") for name in told} == declared | {"lathe_resources"}
+
+def test_every_event_is_on_the_page_with_its_type() -> None:
+    told = set(re.findall(r"^\| `([A-Za-z]+)` \| (Normal|Warning) \|", PAGE, re.MULTILINE))
+    well = (Reason.STARTED, Reason.SUCCEEDED, Reason.CANCELLED)
+
+    assert told == {
+        *((str(reason), NORMAL) for reason in well),
+        *((str(reason), WARNING) for reason in (Reason.PROFILE_DEPRECATED, *WORTH_TELLING)),
+    }

@@ -1,7 +1,8 @@
 """What every cluster promises: one suite, for the fake in unit and the real one in integration.
 
-A subclass gives the fixtures `cluster`, `namespace` and `owner` (the Version of a ModelOptimization
-named digits in that namespace), and `status_of_owner`, which reads what its status is now.
+A subclass gives the fixtures `cluster`, `namespace`, `put`, `owner` (the Version of a
+ModelOptimization named digits in that namespace), and `status_of_owner`, which reads what its
+status is now.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from lathe_api.v1alpha1.resource import API_VERSION, KIND
 from lathe_operator.cluster import Cluster
 from lathe_operator.errors import Failure, Gone, Rejected, Waiting
 from lathe_operator.values import MANAGED, Lease, Ref, Version
+from tests.builders import FUSE, a_profile
 
 Document = dict[str, Any]
 Status = Callable[[], Mapping[str, Any]]
@@ -66,6 +68,17 @@ def lease(holder: str = "me") -> Lease:
     return Lease(holder, 15, now, now)
 
 
+Put = Callable[[Document], None]
+"""Applies a document as kubectl would."""
+
+
+def profiles(namespace: str) -> tuple[Document, Document]:
+    """A profile of a namespace, and one of the cluster."""
+    own = a_profile(f"own-{namespace}", steps=[FUSE])
+    own["metadata"]["namespace"] = namespace
+    return own, a_profile(f"shared-{namespace}", kind="ClusterOptimizationProfile", steps=[FUSE])
+
+
 class ClusterConformance:
     """The promises of `lathe_operator.cluster.Cluster`."""
 
@@ -79,6 +92,17 @@ class ClusterConformance:
         assert await cluster.has_job(Ref(namespace, "digits-1"))
         assert {made.uid, owner.uid} == await cluster.uids(namespace)
         assert {made.uid, owner.uid} <= await cluster.uids(None)
+
+    async def test_profiles_are_listed_those_of_the_cluster_apart(
+        self, cluster: Cluster, namespace: str, put: Put
+    ) -> None:
+        before, shared_before = await cluster.uids(namespace), await cluster.shared_uids()
+        own, shared = profiles(namespace)
+        put(own)
+        put(shared)
+
+        assert len(await cluster.uids(namespace) - before) == 1
+        assert len(await cluster.shared_uids() - shared_before) == 1
 
     async def test_a_name_that_somebody_elses_job_has_is_a_conflict(
         self, cluster: Cluster, namespace: str, owner: Version

@@ -20,6 +20,8 @@ class Reason(StrEnum):
     # what was asked for
     VALID = "Valid"
     INVALID_SPEC = "InvalidSpec"
+    PROFILE_NOT_FOUND = "ProfileNotFound"
+    PROFILE_DEPRECATED = "ProfileDeprecated"
     RUNTIME_UNAVAILABLE = "RuntimeUnavailable"
     WORKSPACE_TOO_SMALL = "WorkspaceTooSmall"
 

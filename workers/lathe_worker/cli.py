@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -17,7 +17,7 @@ from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import Failure
 from lathe_steps.errors import Stopped
 from lathe_steps.reasons import ExitCode, Reason
-from lathe_worker.resource_file import Refused, read
+from lathe_worker.resource_file import Refused, ResourceFile, read
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("file", type=Path, metavar="FILE", help="YAML with one ModelOptimization")
     common.add_argument(
+        "--profile", type=Path, metavar="FILE", help="YAML with the profile that FILE refers to"
+    )
+    common.add_argument(
         "--output",
         choices=("table", "json"),
         default="table",
@@ -136,12 +139,12 @@ def _positive(text: str) -> int:
 
 def _plan(arguments: argparse.Namespace, _environment: Mapping[str, str]) -> int:
     """Show what a resource asks for; nothing is fetched, no toolchain is loaded."""
-    found = read(arguments.file)
+    found = read(arguments.file, arguments.profile)
     if isinstance(found, Refused):
         return _refuse(found, arguments.output)
     from lathe_worker.terminal import plan_view
 
-    _note(found.ignored)
+    _note(found)
     plan = _planned(found.resource)
     if arguments.output == "json":
         print(json.dumps(plan_view.document(plan), indent=2))
@@ -157,10 +160,10 @@ def _planned(resource: ModelOptimization) -> Plan:
 
 def _run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run a resource on this machine."""
-    found = read(arguments.file)
+    found = read(arguments.file, arguments.profile)
     if isinstance(found, Refused):
         return _refuse(found, arguments.output)
-    _note(found.ignored)
+    _note(found)
     if arguments.verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("lathe_worker").setLevel(logging.DEBUG)
@@ -243,9 +246,11 @@ def _print_json(outcome: Outcome) -> None:
     print(json.dumps(outcome.model_dump(mode="json", exclude_none=True), indent=2))
 
 
-def _note(ignored: Sequence[str]) -> None:
-    if ignored:
-        _complain(f"ignored, as it is for a cluster: {', '.join(ignored)}")
+def _note(found: ResourceFile) -> None:
+    if found.ignored:
+        _complain(f"ignored, as it is for a cluster: {', '.join(found.ignored)}")
+    if found.warning:
+        _complain(found.warning)
 
 
 def _complain(line: str) -> None:

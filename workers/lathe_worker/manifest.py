@@ -111,6 +111,7 @@ class Manifest(Parameters):
             gate_message=self.gates.message,
             failure=self._failure(),
             cache=cache,
+            cache_source=f"{self.plan.namespace}/{self.plan.name}" if cache == "Hit" else None,
             steps=tuple(step.status() for step in self.steps),
             targets=self.targets,
             artifacts=self.artifacts,

@@ -16,6 +16,7 @@ from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
 from lathe_worker.bench import Bench, Require, Wanted
 from lathe_worker.chain import End, Stop, chain_of
+from lathe_worker.claims import Claims
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
@@ -78,6 +79,7 @@ def run(
             space = stack.enter_context(workspace(root, settings.workspace_size))
             tools = bench(settings, space.fresh("bench"))
             stack.callback(tools.close)
+            stack.callback(walk.claim.close)
             return walk.go(space, tools)
     except (Exception, KeyboardInterrupt) as error:
         log.debug("the run stopped", exc_info=True)
@@ -98,6 +100,7 @@ class Walk:
         self.meter = Meter(stages(self.chain), reporter)
         self.run_key = ""
         self.steps: Steps | None = None
+        self.claim = ExitStack()
         self.start = time.monotonic()
 
     def go(self, space: Workspace, bench: Bench) -> Outcome:
@@ -112,7 +115,7 @@ class Walk:
         inputs = fetch(self.plan.model, listing, self.store, space, self.meter.advance)
         notes.keep(inputs)
         given = listing.given(self.plan, inputs.digests)
-        if complete := self._complete(given):
+        if complete := self._complete(given) or self._claimed(given):
             return complete
         self.meter.begin(OPEN)
         opened = open_inputs(self.plan, inputs, self.settings, space, bench)
@@ -151,6 +154,17 @@ class Walk:
         self.run_key = run_key(self.plan, given=given, chain=self.chain)
         found = publish.find(self.store, Place(self.plan.output, self.run_key))
         return self._end(found, "Hit") if found else None
+
+    def _claimed(self, given: Given) -> Outcome | None:
+        """Claim the work of the run; how it ended, where somebody else did it meanwhile."""
+        place = Place(self.plan.output, self.run_key)
+        held = Claims(self.store, self.plan, self.settings.pace).held(
+            self.run_key,
+            is_done=lambda: publish.find(self.store, place) is not None,
+            tell=lambda message: self.meter.advance(1.0, message),
+        )
+        self.claim.enter_context(held)
+        return self._complete(given)
 
     def _settle(self, steps: Steps, bench: Bench) -> Result:
         """Measure what came out, and decide what is published of it."""

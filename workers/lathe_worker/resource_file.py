@@ -1,18 +1,15 @@
-"""The file that a user runs: YAML with one ModelOptimization in it."""
+"""The file that a user runs: YAML with a ModelOptimization in it, and the profile that it uses."""
 
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from lathe_api.chains import Finding
 from lathe_api.v1alpha1.resource import KIND, ModelOptimization
-from lathe_api.validation import Invalid, parse
-
-MOST_BYTES = 1 << 20
-"""No API server takes a larger resource."""
+from lathe_api.validation import Invalid
+from lathe_worker import profile_file
+from lathe_worker.profile_file import Found
+from lathe_worker.yaml_file import called, documents_of, kind_of, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +17,14 @@ class ResourceFile:
     """A resource as a file holds it.
 
     Attributes:
-        resource: The only ModelOptimization in the file.
+        resource: The only ModelOptimization in the file, with what it took from its profile.
         ignored: What else is in it, such as Secret/s3-creds.
+        warning: What is to be said although it can be run; empty where there is nothing.
     """
 
     resource: ModelOptimization
     ignored: tuple[str, ...] = ()
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,47 +44,36 @@ class Refused:
         return tuple(f"{self.file}: {finding}" for finding in self.findings)
 
 
-def read(file: Path) -> ResourceFile | Refused:
-    """Read the resource that a file holds; other objects in it are for the cluster only."""
+def read(file: Path, profile: Path | None = None) -> ResourceFile | Refused:
+    """Read the resource that a file holds; other objects in it are for the cluster only.
+
+    Args:
+        file: Its file, which may hold the profile that it refers to as well.
+        profile: The file of that profile, if it is another.
+    """
     try:
-        documents = _documents(_text(file))
-        found = parse(_the_one(documents))
+        documents = documents_of(file)
+        ours = _the_one(documents)
     except ValueError as error:
-        return Refused(file, (Finding("", str(error), root=""),))
+        return _unreadable(file, error)
+    try:
+        known = documents_of(profile) if profile else documents
+    except ValueError as error:
+        return _unreadable(profile or file, error)
+    found = profile_file.with_profile(ours, known)
     if isinstance(found, Invalid):
         return Refused(file, found.findings)
-    return ResourceFile(found, tuple(_called(each) for each in documents if _kind(each) != KIND))
+    return ResourceFile(found.resource, _ignored(documents, found), found.warning)
 
 
-def _text(file: Path) -> str:
-    """The file's text.
-
-    Raises:
-        ValueError: With the reason, when there is none to be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"has more than {MOST_BYTES} bytes: no cluster takes such a resource")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError("is no text: give the YAML file of a ModelOptimization") from error
+def _unreadable(file: Path, error: ValueError) -> Refused:
+    return Refused(file, (Finding("", str(error), root=""),))
 
 
-def _documents(text: str) -> list[object]:
-    """The YAML documents of a text, without empty ones.
-
-    Raises:
-        ValueError: With line and column, when it is no YAML.
-    """
-    try:
-        return [each for each in yaml.load_all(text, Loader=_Strict) if each is not None]
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"is no YAML: {_said(error)}") from error
+def _ignored(documents: Sequence[object], found: Found) -> tuple[str, ...]:
+    return tuple(
+        called(each) for each in documents if kind_of(each) != KIND and each is not found.profile
+    )
 
 
 def _the_one(documents: list[object]) -> object:
@@ -94,47 +82,10 @@ def _the_one(documents: list[object]) -> object:
     Raises:
         ValueError: When there is none, or more than one.
     """
-    ours = [document for document in documents if _kind(document) == KIND]
+    ours = [document for document in documents if kind_of(document) == KIND]
     if len(ours) > 1:
-        names = ", ".join(_name(document) for document in ours)
+        names = ", ".join(name_of(document) for document in ours)
         raise ValueError(f"holds {len(ours)} of kind {KIND} ({names}): keep one in a file")
-    if not ours and (len(documents) != 1 or isinstance(_kind(documents[0]), str)):
-        raise ValueError(f"holds no {KIND}, but {', '.join(map(_called, documents)) or 'nothing'}")
+    if not ours and (len(documents) != 1 or isinstance(kind_of(documents[0]), str)):
+        raise ValueError(f"holds no {KIND}, but {', '.join(map(called, documents)) or 'nothing'}")
     return ours[0] if ours else documents[0]
-
-
-class _Strict(yaml.SafeLoader):
-    """Refuses a key that comes twice, which YAML forbids and PyYAML lets pass."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - as PyYAML calls it
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen and key_node.value != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} comes twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _said(error: Exception) -> str:
-    """What PyYAML found, and where, in one line."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split()) or "it is nested too deeply"
-
-
-def _kind(document: object) -> object:
-    return document.get("kind") if isinstance(document, dict) else None
-
-
-def _name(document: object) -> str:
-    metadata = document.get("metadata") if isinstance(document, dict) else None
-    return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
-
-
-def _called(document: object) -> str:
-    kind = _kind(document)
-    return f"{kind}/{_name(document)}" if isinstance(kind, str) else "a document without kind"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lathe_worker.claims import Pace
+
 
 def usable_threads(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """CPUs that this process may use: its affinity, and the quota of its cgroup (v2 or v1)."""
@@ -48,6 +50,7 @@ class WorkerSettings:
         workspace_size: Most bytes that the workspace may hold; None: what its disk has free.
         open_timeout: Seconds that checking the input model may take.
         environment: Of this process; what toolchains are tuned by is handed on to them.
+        pace: How often claims upon the work are renewed and looked at.
         output: File that what toolchains print is added to; None: standard error.
     """
 
@@ -57,4 +60,5 @@ class WorkerSettings:
     workspace_size: int | None = None
     open_timeout: float = 900.0
     environment: Mapping[str, str] = field(default_factory=_environment)
+    pace: Pace = field(default_factory=Pace)
     output: Path | None = None

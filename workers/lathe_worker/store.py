@@ -121,6 +121,21 @@ class Store(Protocol):
         """Remove objects, whatever their version; one that is not there is as good."""
         ...
 
+    def swap_bytes(
+        self, uri: str, data: bytes, *, over: StoredObject | None
+    ) -> StoredObject | None:
+        """Write a small object if what is there is still `over`; with None, if nothing is.
+
+        Gives None, and has written nothing, where something else is there. When the answer is lost
+        and the request repeated, that may be what was written. A server that refuses conditions on
+        writes is StorageRefused; one that does not know them writes all the same.
+        """
+        ...
+
+    def age(self, uri: str) -> float:
+        """Seconds since an object was written, by the clock of storage alone."""
+        ...
+
 
 class Tally:
     """Adds up the bytes of a call for its `progress`, from any thread."""

@@ -163,11 +163,9 @@ class Throughput(Parameters):
     """Samples of each call, for models that take any number of them."""
 
 
-class Evaluation(Parameters):
-    """How the result is measured against the input model, and which gates it has to pass."""
+class Measures(Parameters):
+    """What is measured and what it has to reach; a profile may say so for many resources."""
 
-    dataset: Name
-    """Samples to measure on; kept apart from training and calibration."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=17)] = (
         Metric.ARGMAX_AGREEMENT,
         Metric.SIZE_BYTES,
@@ -191,3 +189,10 @@ class Evaluation(Parameters):
     same, and says so. Rollback publishes instead, for each target that failed, the ONNX graph of
     the newest of its steps that passes every gate, and says which; where there is none, and for
     engines and archives, it is as Fail."""
+
+
+class Evaluation(Measures):
+    """How the result is measured against the input model, and which gates it has to pass."""
+
+    dataset: Name
+    """Samples to measure on; kept apart from training and calibration."""

@@ -37,6 +37,7 @@ COLUMNS = (
     Column("Speedup", ".status.summary.speedup"),
     Column("Quality", ".status.summary.quality"),
     Column("Model", ".status.summary.model", priority=1),
+    Column("Profile", ".spec.profileRef.name", priority=1),
     Column("Targets", ".status.summary.targets", priority=1),
     Column("Duration", ".status.summary.duration", priority=1),
     Column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1),

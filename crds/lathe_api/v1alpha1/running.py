@@ -24,20 +24,9 @@ Amount = Annotated[int, Field(ge=0)] | Quantity
 RESERVED_ENV = ("AWS_", "LD_", "NVIDIA_", "LATHE_", "PYTHON")
 
 
-class RunPolicy(Parameters):
-    """How long, how often and whether at all."""
+class RunLimits(Parameters):
+    """How long and how often; a profile may say so for many resources."""
 
-    rules: ClassVar = (
-        Rule(
-            "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
-            "cancel cannot be taken back: edit the spec or create another resource to run again",
-        ),
-    )
-
-    suspend: bool = False
-    """Stop the run, or do not start it, until this is false again."""
-    cancel: bool = False
-    """End the run for good; cannot be taken back."""
     active_deadline_seconds: Seconds = 14_400
     """Most running time; time in queues and while suspended does not count."""
     pending_deadline_seconds: Seconds = 86_400
@@ -55,6 +44,15 @@ class RunPolicy(Parameters):
     """Delete its Jobs and their pods this long after they finished."""
     cache: Literal["Off", "Read", "ReadWrite"] = "ReadWrite"
     """Whether finished steps are taken up again from the output's prefix, and kept there."""
+
+
+class RunPolicy(RunLimits):
+    """How long, how often and whether at all."""
+
+    suspend: bool = False
+    """Stop the run, or do not start it, until this is false again."""
+    cancel: bool = False
+    """End the run for good; cannot be taken back."""
 
 
 class Scheduling(Parameters):

@@ -8,7 +8,7 @@ from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_api.v1alpha1.running import RunPolicy, Scheduling, Worker
 from lathe_api.v1alpha1.steps import StepEntry
-from lathe_api.v1alpha1.storage import S3URI, Storage
+from lathe_api.v1alpha1.storage import S3URI, ObjectName, Storage
 from lathe_steps.architecture import Architecture
 from lathe_steps.base import Parameters, Rule
 from lathe_steps.build_engine import BuildEngine
@@ -133,7 +133,16 @@ class Publish(Parameters):
     last, and only when every gate passed."""
 
 
-class Output(Parameters):
+class Form(Parameters):
+    """How results are laid out; a profile may say so for many resources."""
+
+    layout: Literal["Plain"] = "Plain"
+    """Plain: one folder per target."""
+    publish: Publish | None = None
+    """What else is written once every gate passed."""
+
+
+class Output(Form):
     """Where results go."""
 
     rules: ClassVar = (
@@ -150,10 +159,6 @@ class Output(Parameters):
 
     uri: S3URI
     """A prefix; objects go to <uri><run key>/, and a run never overwrites another's."""
-    layout: Literal["Plain"] = "Plain"
-    """Plain: one folder per target."""
-    publish: Publish | None = None
-    """What else is written once every gate passed."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
     """What happens to results when the resource is deleted. Delete: a Job removes what its last
     runs have published under uri, the steps that were made for that included, for at most ten
@@ -161,9 +166,32 @@ class Output(Parameters):
     only one, keeps the resource. `lathe run` ignores it."""
 
 
+class ProfileRef(Parameters):
+    """The profile that a resource uses."""
+
+    kind: Literal["OptimizationProfile", "ClusterOptimizationProfile"]
+    """OptimizationProfile: one in the namespace of the resource; ClusterOptimizationProfile: one
+    that all namespaces share."""
+    name: ObjectName
+    """Its name."""
+
+
 class ModelOptimizationSpec(Parameters):
     """A model, the steps that make it smaller or faster, its targets, gates and output."""
 
+    rules: ClassVar = (
+        Rule(
+            "!has(oldSelf.run) || !has(oldSelf.run.cancel) || !oldSelf.run.cancel || "
+            "(has(self.run) && has(self.run.cancel) && self.run.cancel)",
+            "cancel cannot be taken back: edit the spec or create another resource to run again",
+        ),
+    )
+
+    profile_ref: ProfileRef | None = None
+    """Take from a profile what this resource does not say: steps and targets where it has none, and
+    each field of evaluation, storage.s3, run, scheduling, worker and output that it does not set. A
+    run keeps what it took; a request to restart, or an edit that asks for other work, takes the
+    profile as it is then."""
     model: Model
     """The model to optimize."""
     datasets: Annotated[

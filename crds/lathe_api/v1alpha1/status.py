@@ -12,6 +12,8 @@ from lathe_steps.reasons import Reason
 MAX_TEXT = 1024
 HISTORY = 5
 """How many runs are remembered."""
+MAX_PROFILE = 131_072
+"""Bytes of a profile that a run can keep: its Job carries them, too."""
 
 
 def clip(text: str, limit: int = MAX_TEXT) -> str:
@@ -73,6 +75,21 @@ class Condition(Parameters):
     """The same for people: what happened to what, and what to do."""
 
 
+class TakenProfile(Parameters):
+    """The profile that a run uses, as it was when the run took it."""
+
+    kind: Word
+    """OptimizationProfile or ClusterOptimizationProfile."""
+    name: Word
+    """Its name."""
+    uid: Word
+    """Tells it from its namesakes."""
+    generation: int
+    """Generation of its spec."""
+    spec: Annotated[str, Field(max_length=MAX_PROFILE)]
+    """What it gave, as JSON: later edits of the profile do not change this run."""
+
+
 class Run(Parameters):
     """The current run, or the last one."""
 
@@ -100,6 +117,10 @@ class Run(Parameters):
     """How long it had waited for queues and nodes by then; at most pendingDeadlineSeconds."""
     active_seconds: Annotated[int, Field(ge=0)] = 0
     """How long it had run by then; at most activeDeadlineSeconds."""
+    cache_source: Word | None = None
+    """With Hit: whose run made the result, as namespace/name."""
+    profile: TakenProfile | None = None
+    """The profile that it uses, where there is one."""
 
 
 class PastRun(Parameters):

@@ -1,9 +1,8 @@
 """Deciding: what is to be done about one look at a resource. Pure: frozen in, frozen out."""
 
-from dataclasses import replace
 from datetime import timedelta
 
-from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus, Phase
+from lathe_api.v1alpha1.status import ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
 from lathe_operator.decide import (
     admission,
@@ -12,6 +11,7 @@ from lathe_operator.decide import (
     clocks,
     deletion,
     events,
+    facts,
     job,
     runs,
     situation,
@@ -25,7 +25,6 @@ from lathe_operator.values import (
     CreateJob,
     Decision,
     DeleteJob,
-    Ended,
     Job,
     Manifest,
     Observed,
@@ -64,13 +63,13 @@ def _after_the_end(seen: Observed, after: ModelOptimizationStatus) -> Decision:
         *cleanup.unfinished_jobs(seen),
         *cleanup.expired(seen, after),
     )
-    return Decision(actions, cleanup.until_expiry(seen, after))
+    return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
 def _refuse(seen: Observed, invalid: Invalid) -> Decision:
     """An invalid resource is a value that gets a condition; what it asked for before stops."""
     after = status.refused(seen, invalid)
-    return replace(_after_the_end(seen, after), ended=_ended(seen, after))
+    return _after_the_end(seen, after)
 
 
 def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
@@ -83,13 +82,15 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
     if found.is_final:
         return _finish(look, found)
     if found.phase is Phase.RUNNING and look.is_to_be_lean:
-        return Decision(_told(seen, status.lean(look, found)))
+        after = status.lean(look, found)
+        return Decision(_told(seen, after), facts=facts.between(seen, after))
     jobs = _job_actions(look, found, create)
     if wait := _patience(look, found):
         return Decision(jobs, wait)
     after = status.of(look, found, has_job=_has_job(look, found, jobs))
     ask = (TryPod(job.trial_pod(create.manifest)),) if look.is_podless and not seen.refusal else ()
-    return Decision((*jobs, *ask, *_told(seen, after)), cleanup.look_again(look, found))
+    actions = (*jobs, *ask, *_told(seen, after))
+    return Decision(actions, cleanup.look_again(look, found), facts.between(seen, after))
 
 
 def _finish(look: Look, found: Situation) -> Decision:
@@ -98,7 +99,7 @@ def _finish(look: Look, found: Situation) -> Decision:
     confirm = (ConfirmGone(look.run.name),) if found.reason is Reason.JOB_DELETED else ()
     after = status.of(look, found, has_job=look.run.job is not None or look.run.lost)
     actions = (*confirm, *_told(seen, after), *cleanup.unfinished_jobs(seen))
-    return Decision(actions, cleanup.until_expiry(seen, after), _ended(seen, after))
+    return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
 def _job_actions(look: Look, found: Situation, create: CreateJob) -> tuple[Action, ...]:
@@ -157,11 +158,3 @@ def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:
         return ()
     over = Version(seen.resource.uid, seen.resource.version)
     return (*events.between(seen, after), PatchStatus(over, status.fields(after)))
-
-
-def _ended(seen: Observed, after: ModelOptimizationStatus) -> Ended | None:
-    """What metrics count: an end that was not told of before."""
-    if seen.status == after or after.phase is None:
-        return None
-    reason = situation.condition(after, ConditionType.READY)
-    return Ended(after.phase, reason.reason if reason else "", status.seconds(after))

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from lathe_api.chains import Finding
 from lathe_api.plan import ANNOTATION, Plan, plan_of
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
+from lathe_api.v1alpha1.status import TakenProfile
 from lathe_api.validation import Invalid
-from lathe_operator.decide import names
+from lathe_operator.decide import names, profiles
 from lathe_operator.values import Observed, Policy
 
 MAX_ANNOTATIONS = 256 * 1024
@@ -25,6 +26,8 @@ class Admitted:
     plan: Plan
     work: str
     """Digest of the work: see `names.work_digest`."""
+    profile: TakenProfile | None = None
+    """What it took from a profile."""
 
 
 Check = Callable[[ModelOptimizationSpec, Policy], Iterator[Finding]]
@@ -38,9 +41,11 @@ def admit(seen: Observed, policy: Policy) -> Admitted | Invalid:
     plan = plan_of(spec, namespace=ref.namespace, name=ref.name)
     found = [finding for check in CHECKS for finding in check(spec, policy)]
     found += _fits(spec, plan)
+    taken = seen.taken
     if found:
-        return Invalid(tuple(found))
-    return Admitted(spec, plan, names.work_digest(plan, spec, seen.resource.restart))
+        return profiles.traced(Invalid(tuple(found)), taken)
+    work = names.work_digest(plan, spec, seen.resource.restart)
+    return Admitted(spec, plan, work, taken.profile if taken else None)
 
 
 def state_dict_is_allowed(spec: ModelOptimizationSpec, policy: Policy) -> Iterator[Finding]:

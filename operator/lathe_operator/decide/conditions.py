@@ -11,6 +11,9 @@ from lathe_steps.reasons import Reason
 STICKY = frozenset({Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_BACK_OFF, Reason.ADMISSION_DENIED})
 """Reasons that come with words that change by themselves: the first words stay."""
 
+NOT_ACCEPTED = frozenset({Reason.INVALID_SPEC, Reason.PROFILE_NOT_FOUND})
+"""Why a resource cannot be run as it is."""
+
 Verdict = tuple[ConditionType, str, Reason, str]
 """Type, status, reason and message."""
 
@@ -43,7 +46,7 @@ def of(
 
 def _verdicts(situation: Situation, *, has_started: bool, was_held: bool) -> Iterator[Verdict]:
     reason, message, phase = situation.reason, situation.message, situation.phase
-    valid = reason is not Reason.INVALID_SPEC
+    valid = reason not in NOT_ACCEPTED
     yield _verdict(ConditionType.ACCEPTED, valid, Reason.VALID if valid else reason, message)
     yield _verdict(
         ConditionType.ADMITTED, has_started, Reason.STARTED if has_started else reason, message

@@ -22,6 +22,7 @@ WORTH_TELLING = frozenset(
         Reason.CREATE_CONTAINER_CONFIG_ERROR,
         Reason.ADMISSION_DENIED,
         Reason.NAME_CONFLICT,
+        Reason.PROFILE_NOT_FOUND,
     }
 )
 """What keeps a run from starting, and needs somebody."""
@@ -39,7 +40,8 @@ def between(seen: Observed, after: ModelOptimizationStatus) -> tuple[PostEvent, 
     about = (seen.resource.uid, job or str(seen.resource.generation))
     return tuple(
         PostEvent(_event(seen, about, told))
-        for told in (*_started(seen, after), *_troubled(seen, after), *_ended(seen, after))
+        for tells in (_started, _troubled, _deprecated, _ended)
+        for told in tells(seen, after)
     )
 
 
@@ -65,6 +67,16 @@ def _troubled(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
     if failure and failure != seen.status.last_failure:
         note = f"attempt failed, another follows: {failure.message}"
         yield WARNING, failure.reason, note, failure.pod or ""
+
+
+def _deprecated(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
+    accepted, before = (
+        condition(status, ConditionType.ACCEPTED) for status in (after, seen.status)
+    )
+    if accepted is None or accepted.status != "True" or not accepted.message:
+        return
+    if before is None or before.message != accepted.message:
+        yield WARNING, Reason.PROFILE_DEPRECATED, accepted.message, accepted.message
 
 
 def _ended(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:

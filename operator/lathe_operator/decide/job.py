@@ -87,9 +87,15 @@ def _metadata(asked: Admitted, resource: Resource, name: str) -> Document:
         "name": name,
         "namespace": resource.ref.namespace,
         "labels": labels,
-        "annotations": {names.GENERATION: str(resource.generation)},
+        "annotations": {names.GENERATION: str(resource.generation), **_taken(asked)},
         "ownerReferences": [{**owner, "name": resource.ref.name, "uid": resource.uid}],
     }
+
+
+def _taken(asked: Admitted) -> Document:
+    """What the run took from a profile: it stays so, even if status cannot say so in time."""
+    taken = asked.profile
+    return {names.PROFILE: taken.model_dump_json()} if taken else {}
 
 
 def _labels(resource: Resource) -> Document:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lathe_api.v1alpha1.status import FINISHED, ConditionType, ModelOptimizationStatus, Run
 from lathe_operator.decide import names
-from lathe_operator.values import Job, Observed, Pod
+from lathe_operator.values import Job, Observed, Pod, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,23 @@ class CurrentRun:
         return self.job is None and self.said is not None and self.said.job is not None
 
 
-def is_answered(seen: Observed) -> bool:
+def answers(status: ModelOptimizationStatus, resource: Resource) -> bool:
     """Whether status speaks of what is asked for now: this generation, this request to restart.
 
     Digests are not compared: a newer operator may compute them otherwise, and must not do finished
     work again for that.
     """
-    run = seen.status.run
+    run = status.run
     return (
         run is not None
-        and seen.status.observed_generation == seen.resource.generation
-        and (run.restart or "") == seen.resource.restart
+        and status.observed_generation == resource.generation
+        and (run.restart or "") == resource.restart
     )
+
+
+def is_answered(seen: Observed) -> bool:
+    """Whether the observed status speaks of what is asked for now."""
+    return answers(seen.status, seen.resource)
 
 
 def is_settled(seen: Observed) -> bool:

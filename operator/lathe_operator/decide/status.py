@@ -6,6 +6,7 @@ from typing import Any
 from lathe_api.plan import DEFAULT_TARGET
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.status import (
+    Condition,
     ConditionType,
     Failure,
     ModelOptimizationStatus,
@@ -18,6 +19,7 @@ from lathe_api.validation import Invalid
 from lathe_operator.decide import clocks, conditions, times
 from lathe_operator.decide.history import with_history
 from lathe_operator.decide.situation import Look, Situation, condition
+from lathe_operator.profiles import Taken
 from lathe_operator.values import Job, Manifest, Observed
 from lathe_steps.reasons import Reason
 
@@ -46,7 +48,7 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
     told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
-        conditions=found,
+        conditions=tuple(_warned(each, seen.taken) for each in found),
         run=run,
         steps=outcome.steps if outcome else (),
         targets=outcome.targets if outcome else (),
@@ -61,17 +63,20 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
 
 
 def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
-    """The status of a resource that cannot be run: it speaks of no run at all."""
-    situation = Situation(Phase.FAILED, Reason.INVALID_SPEC, str(invalid))
+    """The status of a resource that cannot be run as it is: it speaks of no run at all."""
+    waits = invalid.reason is Reason.PROFILE_NOT_FOUND
+    phase = Phase.PENDING if waits else Phase.FAILED
+    situation = Situation(phase, invalid.reason, str(invalid))
     found = conditions.of(situation, seen.status, seen.resource.generation, seen.now)
     (failed,) = [each for each in found if each.type == ConditionType.FAILED]
+    failure = Failure(
+        reason=situation.reason, message=situation.message, time=failed.last_transition_time
+    )
     told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
         conditions=found,
-        last_failure=Failure(
-            reason=situation.reason, message=situation.message, time=failed.last_transition_time
-        ),
+        last_failure=None if waits else failure,
     )
     return with_history(seen, told, goes_on=False)
 
@@ -84,6 +89,13 @@ def kept(seen: Observed) -> ModelOptimizationStatus:
         for each in seen.status.conditions
     )
     return seen.status.model_copy(update={"observed_generation": generation, "conditions": told})
+
+
+def _warned(told: Condition, taken: Taken | None) -> Condition:
+    """What is accepted although its profile should not be used any more says so."""
+    if told.type != ConditionType.ACCEPTED or taken is None or not taken.deprecated:
+        return told
+    return told.model_copy(update={"message": clip(taken.deprecated)})
 
 
 def _has_started(look: Look, situation: Situation) -> bool:
@@ -118,6 +130,8 @@ def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
         since=times.spelled(clock.since),
         waited_seconds=int(clock.waited.total_seconds()),
         active_seconds=int(clock.active.total_seconds()),
+        cache_source=outcome.cache_source if outcome else None,
+        profile=look.seen.taken.profile if look.seen.taken else None,
     )
 
 

@@ -4,9 +4,21 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from e2e.localcluster.controlplane import ControlPlane, KubectlError
-from tests.builders import DISTILL, PRUNE, QUANTIZE, Document, ResourceBuilder, a_resource, target
+from lathe_api.v1alpha1.kinds import PROFILES, SERVED, Kind
+from lathe_api.v1alpha1.profile import OptimizationProfileSpec
+from tests.builders import (
+    DISTILL,
+    PRUNE,
+    QUANTIZE,
+    Document,
+    ResourceBuilder,
+    a_profile,
+    a_resource,
+    target,
+)
 from tests.refused import ONLY_PYDANTIC, REFUSED
 from tests.sound import SOUND
 
@@ -28,9 +40,10 @@ def create(server: ControlPlane, namespace: str, document: Document, *flags: str
     return made
 
 
-def test_the_server_finds_the_schema_structural(server: ControlPlane) -> None:
+@pytest.mark.parametrize("kind", SERVED, ids=lambda kind: kind.name)
+def test_the_server_finds_the_schema_structural(server: ControlPlane, kind: Kind) -> None:
     document = yaml.safe_load(
-        server.kubectl("get", "crd", "modeloptimizations.lathe.dev", "-o", "yaml")
+        server.kubectl("get", "crd", f"{kind.plural}.lathe.dev", "-o", "yaml")
     )
 
     conditions = {c["type"]: c["status"] for c in document["status"]["conditions"]}
@@ -44,12 +57,49 @@ def test_kubectl_explains_a_step_in_the_words_of_its_docstring(server: ControlPl
     assert "granularity <string> enum: Channel, Block, Head" in explained
 
 
-def test_defaults_are_filled_in_outside_of_lists_only(server: ControlPlane, namespace: str) -> None:
-    made = create(server, namespace, FULL.document(), "--dry-run=server")["spec"]
+def test_the_server_writes_nothing_into_a_spec_where_a_profile_may_give_it(
+    server: ControlPlane, namespace: str
+) -> None:
+    resource = FULL.with_(run={"suspend": True}, evaluation={"dataset": "val"}, worker={})
+    made = create(server, namespace, resource.document(), "--dry-run=server")["spec"]
 
-    assert (made["run"]["backoffLimit"], made["worker"]["workspace"]["size"]) == (3, "20Gi")
-    assert FULL.spec["steps"] == made["steps"]
-    assert FULL.spec["targets"] == made["targets"]
+    assert made == resource.spec
+
+
+@pytest.mark.parametrize("kind", PROFILES, ids=lambda kind: kind.name)
+def test_profiles_are_served_explained_and_listed(
+    server: ControlPlane, namespace: str, kind: Kind
+) -> None:
+    old = {"message": "it is slow", "replacedBy": "newer"}
+    profile = a_profile(f"old-{namespace}", kind=kind.name, steps=[PRUNE], deprecated=old)
+    create(server, namespace, profile)
+    explained = server.kubectl("explain", f"{kind.short_names[0]}.spec.deprecated.replacedBy")
+    table = server.kubectl("get", kind.short_names[0], f"old-{namespace}", "-n", namespace)
+    server.kubectl("delete", kind.short_names[0], f"old-{namespace}", "-n", namespace)
+
+    assert "profile of the same kind" in " ".join(explained.split())
+    assert table.splitlines()[0].split() == ["NAME", "DESCRIPTION", "DEPRECATED", "AGE"]
+    assert "it is slow" in table
+
+
+WRONG_PROFILES = {
+    "a misspelt field": {"stepz": []},
+    "a step that does not exist": {"steps": [{"prnue": {}}]},
+    "what only a resource can say": {"output": {"uri": "s3://artifacts/all/"}},
+    "holding every run back": {"run": {"suspend": True}},
+    "a deprecation without a word": {"deprecated": {}},
+    "two targets of a name": {"targets": [target("cpu"), target("cpu")]},
+}
+
+
+@pytest.mark.parametrize("spec", WRONG_PROFILES.values(), ids=WRONG_PROFILES)
+def test_what_is_wrong_in_a_profile_the_server_and_pydantic_refuse(
+    server: ControlPlane, namespace: str, spec: Document
+) -> None:
+    with pytest.raises(ValidationError):
+        OptimizationProfileSpec.model_validate(spec)
+    with pytest.raises(KubectlError):
+        create(server, namespace, a_profile(**spec), "--dry-run=server")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +133,8 @@ def test_the_server_takes_every_example(
 TRANSITIONS = {
     "the output's uri": ({}, {"output": {"uri": "s3://artifacts/elsewhere/"}}),
     "a cancel taken back": ({"run": {"cancel": True}}, {"run": {"cancel": False}}),
+    "a cancel left out": ({"run": {"cancel": True}}, {"run": {}}),
+    "a cancel left out with its section": ({"run": {"cancel": True}}, {}),
 }
 
 
@@ -94,7 +146,7 @@ def test_what_may_not_change_does_not_change(
     changed = yaml.safe_dump(a_resource().with_(**after).document())
 
     with pytest.raises(KubectlError, match="cannot"):
-        server.kubectl("apply", "-n", namespace, "-f", "-", stdin=changed)
+        server.kubectl("replace", "-n", namespace, "-f", "-", stdin=changed)
 
 
 def test_the_columns_of_kubectl_get_tell_the_story(server: ControlPlane, namespace: str) -> None:

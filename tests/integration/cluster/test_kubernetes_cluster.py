@@ -1,7 +1,7 @@
 """The real cluster, before a real kube-apiserver, keeps the promises that decisions rely on."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Faulted, Rejected
 from lathe_operator.values import Ref, Version, version_of
 from tests.builders import a_resource
-from tests.conformance.cluster import ClusterConformance, Status, job
+from tests.conformance.cluster import ClusterConformance, Document, Put, Status, job
 
 pytestmark = pytest.mark.apiserver
 
@@ -35,6 +35,18 @@ class TestKubernetesCluster(ClusterConformance):
         arguments = ("create", "-n", namespace, "-f", "-", "-o", "json")
         made = json.loads(server.kubectl(*arguments, stdin=document))
         return Version(made["metadata"]["uid"], version_of(made))
+
+    @pytest.fixture
+    def put(self, server: ControlPlane) -> Iterator[Put]:
+        made: list[Document] = []
+
+        def apply(document: Document) -> None:
+            server.apply(document)
+            made.append(document)
+
+        yield apply
+        for document in made:
+            server.kubectl("delete", "-f", "-", stdin=yaml.safe_dump(document))
 
     @pytest.fixture
     def status_of_owner(self, server: ControlPlane, namespace: str) -> Status:

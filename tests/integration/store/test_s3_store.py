@@ -14,6 +14,7 @@ from lathe_worker.s3.settings import Anonymous, Keys, S3Settings
 from lathe_worker.s3.store import S3Store
 from lathe_worker.store import Store
 from tests.conformance.store import StoreConformance, bytes_of, files_in
+from tests.conformance.swapping import SwapConformance
 from tests.s3_server import ADMIN, FETCHER, NOBODY, READER, Identity, S3Server
 
 pytestmark = pytest.mark.s3
@@ -40,7 +41,7 @@ def store(ours: S3Store) -> S3Store:
     return ours
 
 
-class TestS3Store(StoreConformance):
+class TestS3Store(StoreConformance, SwapConformance):
     @pytest.fixture
     def store(self, ours: S3Store) -> Store:
         return ours

@@ -9,12 +9,17 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from lathe_api.crd import _types_below, crd, main, structural
+from lathe_api.crd import _types_below, crd, main, structural, text
+from lathe_api.v1alpha1.kinds import SERVED, Kind
 from lathe_api.v1alpha1.steps import StepEntry
 from lathe_steps.base import Parameters, Rule
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+SPECS = {
+    kind.name: crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for kind in SERVED
+}
 
 
 def walk(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -28,22 +33,34 @@ def walk(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, 
         yield from walk(node["items"], f"{path}[]")
 
 
-def test_the_checked_in_file_is_what_the_types_generate(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.parametrize("kind", SERVED, ids=lambda kind: kind.name)
+def test_the_checked_in_file_is_what_the_types_generate(kind: Kind) -> None:
+    assert (ROOT / "crds" / kind.file).read_text() == text(kind)
+
+
+def test_a_file_is_written_for_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["crd", str(tmp_path)])
     main()
 
-    assert (ROOT / "crds/lathe.dev_modeloptimizations.yaml").read_text() == capsys.readouterr().out
+    assert {file.name for file in tmp_path.iterdir()} == {kind.file for kind in SERVED}
 
 
-def test_every_field_of_the_spec_explains_itself() -> None:
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_every_field_of_the_spec_explains_itself(spec: dict[str, Any]) -> None:
     silent = [
         path
-        for path, node in walk(SCHEMA["properties"]["spec"], "spec")
+        for path, node in walk(spec, "spec")
         if path != "spec" and not path.endswith(("[]", "*")) and not node.get("description")
     ]
 
     assert silent == []
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_no_default_is_written_into_a_spec_where_a_profile_could_not_give_another(
+    spec: dict[str, Any],
+) -> None:
+    assert [path for path, node in walk(spec) if "default" in node] == []
 
 
 def test_no_default_lies_within_a_list_where_it_would_drift() -> None:
@@ -52,8 +69,9 @@ def test_no_default_lies_within_a_list_where_it_would_drift() -> None:
     assert drifting == []
 
 
-def test_no_reference_has_a_namespace() -> None:
-    assert [path for path, _ in walk(SCHEMA["properties"]["spec"]) if "namespace" in path] == []
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_no_reference_has_a_namespace(spec: dict[str, Any]) -> None:
+    assert [path for path, _ in walk(spec) if "namespace" in path] == []
 
 
 def test_it_is_plain_yaml_without_aliases() -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from e2e.localcluster.binaries import (
+    CLUSTER_PROGRAMS,
     ETCD,
     GOMOD,
+    HELM,
+    KUBECONFORM,
     KUBERNETES,
     BuildError,
     Source,
@@ -66,12 +69,19 @@ def test_a_build_is_named_by_its_version_and_by_all_that_decides_it() -> None:
     assert name != folder_name(KUBERNETES, GO_MOD, "sums", "Linux-aarch64")
 
 
-@pytest.mark.parametrize("source", [KUBERNETES, ETCD], ids=lambda source: source.folder)
+@pytest.mark.parametrize(
+    "source", [KUBERNETES, ETCD, HELM, KUBECONFORM], ids=lambda source: source.folder
+)
 def test_the_sums_of_what_is_built_are_checked_in(source: Source) -> None:
     go_mod, go_sum = source.read()
 
     assert f"{source.module} {module_version(go_mod, source.module)} h1:" in go_sum
     assert (GOMOD / source.folder).is_dir()
+
+
+def test_a_cluster_needs_none_of_the_programs_that_only_tests_need() -> None:
+    assert {"etcd", "kubelet", "kubectl"} <= set(CLUSTER_PROGRAMS)
+    assert {"helm", "kubeconform"}.isdisjoint(CLUSTER_PROGRAMS)
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:

@@ -17,7 +17,7 @@ from lathe_operator.observe import observe
 from lathe_operator.values import PatchStatus
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet
-from tests.builders import EXPORT, PRUNE
+from tests.builders import EXPORT, PRUNE, a_profile, refers_to
 from tests.fake_cluster import Fault
 from tests.world import World
 
@@ -31,11 +31,14 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.ends: dict[tuple[int, str], str] = {}
+        self.taken: dict[tuple[int, str], str] = {}
 
-    @initialize(queued=st.booleans())
-    def begin(self, *, queued: bool) -> None:
+    @initialize(queued=st.booleans(), profiled=st.booleans())
+    def begin(self, *, queued: bool, profiled: bool) -> None:
         if queued:
             self.world.edit(scheduling={"queueName": "team"})
+        if profiled:
+            self.world.edit(profileRef=refers_to())
 
     # users
 
@@ -55,6 +58,18 @@ class Life(RuleBasedStateMachine):
     @rule()
     def delete_the_job(self) -> None:
         self.world.cluster.remove("Job", self.open_jobs[0]["metadata"]["name"])
+
+    # who owns the profile
+
+    @rule(steps=st.sampled_from([[PRUNE], [EXPORT], [EXPORT, PRUNE]]), old=st.booleans())
+    def apply_the_profile(self, steps: list[Document], *, old: bool) -> None:
+        deprecated: Document = {"deprecated": {"message": "it is old"}} if old else {}
+        self.world.cluster.apply(a_profile(steps=steps, **deprecated))
+
+    @precondition(lambda self: self.world.cluster.all("OptimizationProfile"))
+    @rule()
+    def delete_the_profile(self) -> None:
+        self.world.cluster.remove("OptimizationProfile", "small")
 
     # controllers
 
@@ -156,6 +171,14 @@ class Life(RuleBasedStateMachine):
         if status.phase in FINISHED and status.run is not None:
             what = status.observed_generation, status.run.restart or ""
             assert self.ends.setdefault(what, str(status.phase)) == status.phase
+
+    @invariant()
+    def what_a_run_took_stays_with_it(self) -> None:
+        status = self.world.status
+        if status.run is not None and status.run.profile is not None:
+            what = status.observed_generation, status.run.restart or ""
+            spec = status.run.profile.spec
+            assert self.taken.setdefault(what, spec) == spec
 
     @invariant()
     def status_never_speaks_of_the_future(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lathe_api.v1alpha1.resource import KIND
 from lathe_operator.values import Ref, Version
 from tests.builders import a_resource
-from tests.conformance.cluster import ClusterConformance, Status
+from tests.conformance.cluster import ClusterConformance, Document, Put, Status
 from tests.fake_cluster import FakeCluster
 
 
@@ -27,6 +27,13 @@ class TestFakeCluster(ClusterConformance):
         seen = cluster.resource(cluster.apply(a_resource().document()))
         assert seen is not None
         return Version(seen.uid, seen.version)
+
+    @pytest.fixture
+    def put(self, cluster: FakeCluster) -> Put:
+        def apply(document: Document) -> None:
+            cluster.apply(document)
+
+        return apply
 
     @pytest.fixture
     def status_of_owner(self, cluster: FakeCluster) -> Status:

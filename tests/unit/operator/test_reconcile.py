@@ -2,7 +2,7 @@
 
 from lathe_api.v1alpha1.resource import KIND
 from lathe_api.v1alpha1.status import ConditionType
-from lathe_operator.values import Ended
+from lathe_operator.facts import Ended
 from tests import kubelet
 from tests.world import World, a_finished_world, a_running_world
 
@@ -43,7 +43,8 @@ async def test_an_end_is_counted_once() -> None:
     world.restart_operator()
     await world.settle()
 
-    assert world.ended == [Ended("Succeeded", "Succeeded", 300.0)]
+    (ended,) = [fact for fact in world.facts if isinstance(fact, Ended)]
+    assert (ended.result, ended.reason, ended.seconds) == ("Succeeded", "Succeeded", 300.0)
 
 
 async def test_what_is_known_of_a_run_outlives_its_pods_and_its_job() -> None:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from lathe_operator.profiles import ProfilePlace
 from lathe_operator.values import Ref
 from lathe_operator.view import WatchedView
 from tests import kubelet
-from tests.builders import a_resource
+from tests.builders import FUSE, PRUNE, a_profile, a_resource, refers_to
 from tests.fake_cluster import FakeCluster
 from tests.world import BEGIN, World, a_running_world
 
@@ -118,4 +119,64 @@ async def test_what_has_ended_is_not_open() -> None:
     view.show_resource(resource("one", 2, "Succeeded"), gone=False)
 
     assert view.unfinished() == ()
-    assert view.phases() == {"Succeeded": 1}
+    assert view.phases() == {("team", "Succeeded"): 1}
+
+
+PLACE = ProfilePlace("OptimizationProfile", "small", "team")
+
+
+def profile(uid: str, version: int, step: Document = FUSE) -> Document:
+    cluster = FakeCluster(BEGIN)
+    cluster.apply(a_profile(steps=[step]))
+    found = cluster.one("OptimizationProfile")
+    found["metadata"].update(uid=uid, resourceVersion=str(version))
+    return found
+
+
+@pytest.mark.parametrize("shown", SEQUENCES.values(), ids=SEQUENCES)
+def test_of_two_profiles_of_a_name_the_newer_one_stays(shown: list[tuple[str, int, bool]]) -> None:
+    view = WatchedView()
+
+    for uid, version, gone in shown:
+        view.show_profile(PLACE.kind, profile(uid, version), gone=gone)
+
+    seen = view.profile(PLACE)
+    assert seen is not None
+    assert seen.uid == "new"
+    assert view.uids() == {"new"}
+
+
+def test_a_profile_that_is_gone_is_not_there() -> None:
+    view = WatchedView()
+
+    view.show_profile(PLACE.kind, profile("one", 1), gone=False)
+    view.show_profile(PLACE.kind, profile("one", 2), gone=True)
+
+    assert view.profile(PLACE) is None
+
+
+REFUSED = [{"type": "Accepted", "status": "False"}]
+CONCERNED: dict[str, tuple[bool, Document]] = {
+    "new": (True, {}),
+    "running": (True, {"phase": "Running", "observedGeneration": 1}),
+    "refused": (True, {"phase": "Failed", "observedGeneration": 1, "conditions": REFUSED}),
+    "finished": (False, {"phase": "Succeeded", "observedGeneration": 1}),
+    "edited since it finished": (True, {"phase": "Succeeded", "observedGeneration": 0}),
+}
+
+
+@pytest.mark.parametrize(("concerned", "status"), CONCERNED.values(), ids=CONCERNED)
+def test_a_profile_concerns_those_that_use_it_and_have_not_ended(
+    concerned: bool,  # noqa: FBT001 - a column of the table
+    status: Document,
+) -> None:
+    view = WatchedView()
+    cluster = FakeCluster(BEGIN)
+    for name, fields in {"digits": {"profileRef": refers_to()}, "other": {}}.items():
+        cluster.apply(a_resource().named(name).with_(**fields).document())
+    for body in cluster.all("ModelOptimization"):
+        view.show_resource({**body, "status": status}, gone=False)
+
+    told = view.show_profile(PLACE.kind, profile("one", 1, PRUNE), gone=False)
+
+    assert told == ((DIGITS,) if concerned else ())

@@ -14,10 +14,21 @@ import pytest
 import yaml
 
 from lathe_api.outcome import Outcome
-from lathe_steps.reasons import Reason
+from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker import cli
 from tests.architecture.test_laws import TOOLCHAINS
-from tests.builders import EXPORT, PRUNE, QUANTIZE, TORCH_MODEL, ResourceBuilder, a_resource
+from tests.builders import (
+    EXPORT,
+    FUSE,
+    PRUNE,
+    QUANTIZE,
+    TORCH_MODEL,
+    Document,
+    ResourceBuilder,
+    a_profile,
+    a_resource,
+    refers_to,
+)
 
 LATHE = Path(sys.executable).with_name("lathe")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "quickstart.yaml"
@@ -101,6 +112,63 @@ def test_other_objects_in_the_file_are_for_the_cluster(shell: Shell) -> None:
 
     assert said.code == 0
     assert "Secret/s3-credentials" in said.err
+
+
+BY_PROFILE = a_resource().with_(profileRef=refers_to())
+OLD = {"message": "it is old", "replacedBy": "smaller"}
+
+
+def test_a_profile_in_the_same_file_gives_its_steps(shell: Shell) -> None:
+    said = shell("plan", shell.write(BY_PROFILE, a_profile(steps=[FUSE])))
+
+    assert (said.code, said.err) == (0, "")
+    assert "fuse" in said.out
+
+
+def test_a_profile_in_a_file_of_its_own_gives_its_steps(shell: Shell) -> None:
+    others = [a_profile("another", steps=[PRUNE]), a_profile(steps=[FUSE], deprecated=OLD)]
+    (shell.folder / "profiles.yaml").write_text(yaml.safe_dump_all(others))
+
+    said = shell("plan", shell.write(BY_PROFILE), "--profile", "profiles.yaml")
+
+    assert said.code == 0
+    assert "fuse" in said.out
+    assert "deprecated: it is old; use smaller" in said.err
+
+
+WITHOUT: dict[str, tuple[list[Document], str]] = {
+    "nowhere": ([], "spec.profileRef: there is no OptimizationProfile/small"),
+    "of another kind": (
+        [a_profile(kind="ClusterOptimizationProfile")],
+        "spec.profileRef: there is no OptimizationProfile/small",
+    ),
+    "with a misspelt step": (
+        [a_profile(steps=[{"prnue": {}}])],
+        "OptimizationProfile/small.spec.steps[0].prnue: there is no such field",
+    ),
+    "without a spec": (
+        [{key: value for key, value in a_profile().items() if key != "spec"}],
+        "OptimizationProfile/small.spec: is missing",
+    ),
+    "with a chain that is broken": (
+        [a_profile(steps=[PRUNE, QUANTIZE])],
+        "spec.steps is taken from OptimizationProfile/small",
+    ),
+    "with gates but no data set": (
+        [a_profile(evaluation={"metrics": ["SizeBytes"]})],
+        "spec.evaluation.dataset: is missing (spec.evaluation is taken from",
+    ),
+}
+
+
+@pytest.mark.parametrize(("documents", "told"), WITHOUT.values(), ids=WITHOUT)
+def test_a_profile_that_gives_nothing_that_can_be_run_is_named(
+    shell: Shell, documents: list[Document], told: str
+) -> None:
+    said = shell("plan", shell.write(BY_PROFILE, *documents))
+
+    assert said.code == ExitCode.INVALID_SPEC
+    assert told in said.err
 
 
 def _text(content: str | bytes) -> Any:

@@ -10,6 +10,7 @@ from lathe_steps.errors import BadInput, Stopped, Transient
 from lathe_steps.reasons import Reason
 from lathe_worker.local_store import LocalStore
 from tests.conformance.store import StoreConformance, files_in
+from tests.conformance.swapping import SwapConformance
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("root")
 
 
-class TestLocalStore(StoreConformance):
+class TestLocalStore(StoreConformance, SwapConformance):
     @pytest.fixture
     def store(self, root: Path) -> LocalStore:
         return LocalStore(root)

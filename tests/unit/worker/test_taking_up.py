@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lathe_api.outcome import Outcome
 from lathe_steps.errors import Internal
 from lathe_steps.reasons import ExitCode, Reason
 from lathe_worker.local_store import LocalStore
 from lathe_worker.store import Progress, StoredObject, Transfer
+from tests.builders import QUANTIZE, SIMPLIFY, target
 from tests.fake_bench import FakeBench
 from tests.worker_runs import ASIDE, STEPS, Yard, a_run
 
@@ -45,7 +47,7 @@ def test_the_same_run_is_answered_from_its_manifest(yard: Yard) -> None:
 
     second = yard.run(bench=bench)
 
-    assert second == first.model_copy(update={"cache": "Hit"})
+    assert second == first.model_copy(update={"cache": "Hit", "cache_source": "team/digits"})
     assert bench.applied == []
     assert yard.published() == before
 
@@ -100,7 +102,8 @@ def test_another_target_takes_the_common_steps_up(yard: Yard) -> None:
 def test_another_resource_with_the_same_work_gets_the_same_result(yard: Yard) -> None:
     first = yard.run()
 
-    assert yard.run(a_run().named("other")) == first.model_copy(update={"cache": "Hit"})
+    hit = {"cache": "Hit", "cache_source": "team/digits"}
+    assert yard.run(a_run().named("other")) == first.model_copy(update=hit)
 
 
 def test_other_samples_of_a_step_run_it_again(yard: Yard) -> None:
@@ -173,3 +176,40 @@ def test_a_damaged_step_that_comes_out_differently_is_the_one_that_later_steps_g
     assert made | {"Input/export": ""} == {
         step["name"]: step["digest"] for step in expected["steps"]
     } | {"Input/export": ""}
+
+
+def by_step(outcome: Outcome) -> dict[str, str]:
+    return {step.name: step.cache for step in outcome.steps}
+
+
+def test_an_edit_repeats_the_step_that_it_changes_and_what_follows_from_it(yard: Yard) -> None:
+    assert {*by_step(yard.run()).values()} == {"Miss"}
+    int8 = {"name": "int8", "quantize": {**QUANTIZE["quantize"], "perChannel": False}}
+    edited = a_run().targets(
+        target("cpu", "ONNXRuntime", int8), target("rtx", "TensorRTRTX", SIMPLIFY)
+    )
+    bench = FakeBench()
+
+    outcome = yard.run(edited, bench=bench)
+
+    assert outcome.cache == "Miss"
+    assert bench.applied == ["cpu/int8"]
+    assert by_step(outcome) == {
+        "Input/export": "Hit",
+        "halve": "Hit",
+        "distill": "Hit",
+        "export": "Hit",
+        "cpu/int8": "Miss",
+        "rtx/simplify": "Hit",
+        "rtx/buildEngine": "Hit",
+    }
+
+
+def test_an_edit_of_an_early_step_repeats_all_that_is_made_of_it(yard: Yard) -> None:
+    yard.run()
+    halve, *rest = a_run().spec["steps"]
+    other = {**halve, "prune": {"target": {"params": 0.4}}}
+
+    taken = by_step(yard.run(a_run().steps(other, *rest)))
+
+    assert [name for name, cache in taken.items() if cache == "Hit"] == ["Input/export"]

@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import IncompleteReadError
 from s3transfer.subscribers import BaseSubscriber
 
 from lathe_api.v1alpha1.spec import Digest
+from lathe_steps.errors import BadInput, Transient
+from lathe_steps.reasons import Reason
 from lathe_worker.addresses import Address, files_under, name_under, places
 from lathe_worker.newfile import digest_of, on_disk
 from lathe_worker.s3.client import client, encryption
@@ -178,6 +181,41 @@ class S3Store:
         address = Address.of_object(uri)
         ask = partial(self._client.delete_object, Bucket=address.bucket, Key=address.key)
         self._faults.asked(uri, ask)
+
+    def swap_bytes(
+        self, uri: str, data: bytes, *, over: StoredObject | None
+    ) -> StoredObject | None:
+        """See `Store.swap_bytes`."""
+        address = Address.of_object(uri)
+        condition: dict[str, Any] = {"IfMatch": over.etag} if over else {"IfNoneMatch": "*"}
+        put = partial(
+            self._client.put_object,
+            Bucket=address.bucket,
+            Key=address.key,
+            Body=data,
+            **condition,
+            **encryption(self._settings),
+        )
+        try:
+            written = self._faults.asked(uri, put)
+        except Transient as stopped:
+            if stopped.reason is not Reason.OBJECT_CHANGED:
+                raise
+            return None
+        except BadInput as stopped:
+            if over is None or stopped.reason is not Reason.OBJECT_NOT_FOUND:
+                raise
+            return None
+        return StoredObject(uri, address.name, len(data), written.get("ETag", ""))
+
+    def age(self, uri: str) -> float:
+        """See `Store.age`."""
+        address = Address.of_object(uri)
+        ask = partial(self._client.head_object, Bucket=address.bucket, Key=address.key)
+        found = self._faults.asked(uri, ask)
+        told = found["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = parsedate_to_datetime(told) if told else found["LastModified"]
+        return max(0.0, (now - found["LastModified"]).total_seconds())
 
     def _listed(self, prefix: Address) -> Iterator["ObjectTypeDef"]:
         ask = partial(self._client.list_objects_v2, Bucket=prefix.bucket, Prefix=prefix.key)
