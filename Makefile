@@ -100,6 +100,15 @@ bench-compression-quick: sync ## The same on small tasks in minutes: does every 
 	rm -rf out/bench-quick
 	$(RUN) python -m benchmarks.compression --quick
 
+.PHONY: bench-operator
+bench-operator: control-plane ## The operator beside a twin in Go: docs/benchmarks (an hour; needs an idle machine)
+	$(RUN) python -m benchmarks.operator
+
+.PHONY: bench-operator-quick
+bench-operator-quick: control-plane ## The same, small: are the counts as promised? (a minute or two; no times judged)
+	rm -rf out/bench-operator-quick
+	$(RUN) python -m benchmarks.operator --quick
+
 .PHONY: control-plane
 control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
 	$(RUN) python -m e2e.localcluster control-plane-build

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE
 from lathe_api.v1alpha1.resource import KIND
+from lathe_operator.decide.names import STAGE
 from lathe_operator.errors import Faulted, Gone, Rejected, Waiting
+from lathe_operator.lease import Lease
 from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.seen import job_seen, pod_seen, profile_seen, resource_seen
 from lathe_operator.values import (
     MANAGED,
     Job,
-    Lease,
     Manifest,
     Pod,
     Ref,
@@ -30,6 +31,7 @@ Key = tuple[str, Ref]
 Done = TypeVar("Done")
 
 SOON = timedelta(seconds=2)
+WATCHED = (KIND, "Job", "Pod")
 
 
 def merged(target: object, patch: object) -> object:
@@ -61,8 +63,8 @@ class FakeCluster:
         objects: Everything that it keeps, by kind and place.
         writes: Every write that was asked for: verb, kind and name, in order.
         made: Every object that was created, by kind and name, in order.
-        refuse: Words with which it refuses to create an object of a kind.
         terminating: Whether it refuses because the namespace is being deleted.
+        refuse: Words with which it refuses to create an object of a kind, or the Job of a stage.
         fault: The write that fails.
         version: Grows with everything that changes.
     """
@@ -75,7 +77,7 @@ class FakeCluster:
         self.refuse: dict[str, str] = {}
         self.terminating = False
         self.fault: Fault | None = None
-        self._shown: dict[Key, Document] | None = None
+        self._stale: dict[str, dict[Key, Document]] = {}
         self.version = 100
         self._uids = 0
 
@@ -143,13 +145,20 @@ class FakeCluster:
         self.put("Pod", {**pod, "status": status or kubelet.running(self._time())})
         return name
 
-    def freeze(self) -> None:
-        """Let the watches fall silent: the view stays as it is."""
-        self._shown = copy.deepcopy(self.objects)
+    def freeze(self, *kinds: str) -> None:
+        """Let the watches of these kinds, or all, fall silent: what they show stays as it is."""
+        for kind in kinds or WATCHED:
+            shown = {key: each for key, each in self.objects.items() if key[0] == kind}
+            self._stale[kind] = copy.deepcopy(shown)
+
+    def hide(self, kind: str, name: str, namespace: str = "team") -> None:
+        """Let the watch of a kind fall silent, and miss one object."""
+        self.freeze(kind)
+        del self._stale[kind][kind, Ref(namespace, name)]
 
     def thaw(self) -> None:
         """Let the watches catch up."""
-        self._shown = None
+        self._stale = {}
 
     def _time(self) -> str:
         return self.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -157,7 +166,11 @@ class FakeCluster:
     # View
 
     def _visible(self) -> dict[Key, Document]:
-        return self.objects if self._shown is None else self._shown
+        live = {key: each for key, each in self.objects.items() if key[0] not in self._stale}
+        return {
+            **live,
+            **{key: each for kind in self._stale.values() for key, each in kind.items()},
+        }
 
     def resource(self, ref: Ref) -> Resource | None:
         found = self._visible().get((KIND, ref))
@@ -182,6 +195,7 @@ class FakeCluster:
 
         def create() -> Version:
             self._check("Job")
+            self._check((manifest["metadata"].get("labels") or {}).get(STAGE, ""))
             if found := self.objects.get(("Job", ref)):
                 return self._taken(found, owner)
             return self._version_of(self.put("Job", copy.deepcopy(dict(manifest))))

@@ -62,9 +62,9 @@ def steps_in_order(spec: ModelOptimizationSpec) -> Iterator[Finding]:
 
 def _out_of_order(chain: list[Place]) -> Iterator[Finding]:
     for i, place in enumerate(chain):
-        for order in ORDERS:
+        for order in (each for each in ORDERS if place.entry.kind in each.kinds):
             before = [p for p in chain[:i] if p.entry.kind in order.after]
-            if place.entry.kind in order.kinds and before:
+            if before:
                 yield Finding(place.spelled, f"comes after {before[0].spelled}: {order.why}")
 
 

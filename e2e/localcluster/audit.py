@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+_CREDENTIAL = "authentication.kubernetes.io/credential-id"
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 # Core is "". Secrets are never logged with their contents.
@@ -18,8 +20,8 @@ _IN_FULL = [
 ]
 
 
-def policy() -> dict[str, object]:
-    """Every request once, when its response is complete; our writes with both bodies.
+def policy(*, bodies: bool = True) -> dict[str, object]:
+    """Every request once, when its response is complete; our writes with both bodies, if asked.
 
     The control plane's own users and paths that are no resources (/readyz, discovery) are left
     out of it, but for what the controllers do with Jobs, pods and Events.
@@ -32,7 +34,11 @@ def policy() -> dict[str, object]:
         "rules": [
             {"level": "None", "nonResourceURLs": ["*"]},
             {"level": "None", "userGroups": ["system:nodes"], "resources": [_IN_FULL[-1]]},
-            {"level": "RequestResponse", "verbs": sorted(WRITES), "resources": _IN_FULL},
+            {
+                "level": "RequestResponse" if bodies else "Metadata",
+                "verbs": sorted(WRITES),
+                "resources": _IN_FULL,
+            },
             {"level": "None", "users": components},
             {"level": "Metadata"},
         ],
@@ -52,6 +58,10 @@ class AuditEvent:
     name: str
     code: int
     user_agent: str
+    credential: str
+    """Which token of the user's it was, such as JTI=…; empty where there are no others."""
+    received: datetime
+    """When the server got it, by the server's clock."""
     request: dict[str, Any] | None = field(repr=False)
     """The body as sent, at level RequestResponse."""
     response: dict[str, Any] | None = field(repr=False)
@@ -64,9 +74,24 @@ class AuditEvent:
 
 def read(log: Path) -> Iterator[AuditEvent]:
     """The events of an audit log about resources, oldest first; a line half written is left out."""
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
+    yield from Tail(log).fresh()
+
+
+class Tail:
+    """An audit log that grows, read from where it was read last."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = 0
+
+    def fresh(self) -> Iterator[AuditEvent]:
+        """The events about resources since last time; a line half written waits."""
+        with self._log.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
                 entry = json.loads(line)
                 if "objectRef" in entry:
                     yield _event(entry)
@@ -84,6 +109,8 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         name=target.get("name", ""),
         code=entry.get("responseStatus", {}).get("code", 0),
         user_agent=entry.get("userAgent", ""),
+        credential="".join((entry["user"].get("extra") or {}).get(_CREDENTIAL, ())),
+        received=datetime.fromisoformat(entry["requestReceivedTimestamp"]),
         request=entry.get("requestObject"),
         response=entry.get("responseObject"),
     )

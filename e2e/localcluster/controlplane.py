@@ -56,6 +56,20 @@ class Endpoint:
         return cls("127.0.0.1", *ports)
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """What costs differ by, for those who measure them."""
+
+    durable: bool = False
+    """Whether etcd waits for the disk, as it does wherever data matter."""
+    bodies: bool = True
+    """Whether the audit log keeps what was written, not only that it was."""
+    controller_manager: tuple[str, ...] = ()
+    """Further flags of kube-controller-manager, such as its limits."""
+    scheduler: bool = True
+    """Whether a scheduler comes with the controllers."""
+
+
 def _program(name: str) -> Path:
     return binaries([name])[name]
 
@@ -66,7 +80,7 @@ class ControlPlane:
     `folder` keeps everything (state, logs, records); without one it is a temporary folder that
     `stop` deletes, and the kernel ends the programs together with this process. `controllers`
     adds kube-controller-manager and kube-scheduler. `users` maps further users to their groups.
-    The binaries are built when missing, which takes minutes.
+    `tuning` is for benchmarks. The binaries are built when missing, which takes minutes.
     """
 
     def __init__(
@@ -76,7 +90,9 @@ class ControlPlane:
         endpoint: Endpoint | None = None,
         controllers: bool = False,
         users: Mapping[str, Sequence[str]] | None = None,
+        tuning: Tuning = Tuning(),
     ) -> None:
+        self._tuning = tuning
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="lathe-control-plane-"))
         self.endpoint = endpoint or Endpoint.on_loopback()
@@ -107,6 +123,11 @@ class ControlPlane:
         """The bearer token of one of the users; KeyError if there is no such user."""
         return self._identities.token(user)
 
+    @property
+    def audit_log(self) -> Path:
+        """The file in which every request is, just after its answer."""
+        return self.folder / "audit.log"
+
     def __enter__(self) -> Self:
         try:
             self.start()
@@ -123,7 +144,8 @@ class ControlPlane:
         extra = ("kube-controller-manager", "kube-scheduler") if self._controllers else ()
         binaries((*API_PROGRAMS, *extra))
         self._identities.write(self.endpoint.address, self.server)
-        (self.folder / "audit-policy.yaml").write_text(yaml.safe_dump(audit.policy()), "utf-8")
+        policy = yaml.safe_dump(audit.policy(bodies=self._tuning.bodies))
+        (self.folder / "audit-policy.yaml").write_text(policy, "utf-8")
         self._start_etcd()
         self.start_apiserver()
         if self._controllers:
@@ -178,7 +200,7 @@ class ControlPlane:
         events: list[audit.AuditEvent] = []
 
         def marked() -> bool:
-            events[:] = audit.read(self.folder / "audit.log")
+            events[:] = audit.read(self.audit_log)
             return any(event.name == marker for event in events)
 
         wait_until(marked, "the audit log's last line", seconds=10.0, every=0.02)
@@ -202,7 +224,7 @@ class ControlPlane:
                 *(f"--listen-client-urls={client}", f"--advertise-client-urls={client}"),
                 *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"),
                 f"--initial-cluster=default={peer}",
-                "--unsafe-no-fsync",
+                *(() if self._tuning.durable else ("--unsafe-no-fsync",)),
                 "--log-level=warn",
             ],
         )
@@ -215,18 +237,23 @@ class ControlPlane:
                 f"--root-ca-file={self.certificate_authority}",
                 f"--service-account-private-key-file={self._identities.service_account_key}",
                 *("--use-service-account-credentials", "--leader-elect=false", "--secure-port=0"),
+                *self._tuning.controller_manager,
             ],
         )
+        if self._tuning.scheduler:
+            self._start_scheduler()
+        self.processes.await_ready(
+            "kube-controller-manager",
+            lambda: self._get("/api/v1/namespaces/default/serviceaccounts/default") == 200,
+        )
+
+    def _start_scheduler(self) -> None:
         self._start(
             "kube-scheduler",
             [
                 f"--kubeconfig={self.kubeconfig_for(SCHEDULER)}",
                 *("--leader-elect=false", "--secure-port=0"),
             ],
-        )
-        self.processes.await_ready(
-            "kube-controller-manager",
-            lambda: self._get("/api/v1/namespaces/default/serviceaccounts/default") == 200,
         )
 
     def _apiserver_flags(self) -> list[str]:
@@ -243,7 +270,7 @@ class ControlPlane:
             "--enable-admission-plugins=NodeRestriction",
             *self._identities.apiserver_flags(),
             f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
-            *(f"--audit-log-path={self.folder / 'audit.log'}", "--audit-log-mode=blocking"),
+            *(f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking"),
             "--audit-log-maxsize=10000",
             "--profiling=false",
         ]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,8 +13,9 @@ from kubernetes.aio import client, config
 from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE, SERVED
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
+from lathe_operator.lease import Lease, lease_of, manifest_of
 from lathe_operator.metrics.requests import Request
-from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Version, version_of
+from lathe_operator.values import MANAGED, OPERATOR, Manifest, Ref, Version, version_of
 
 Document = dict[str, Any]
 
@@ -136,9 +137,16 @@ class KubernetesCluster:
         except Rejected as rejected:
             if not rejected.conflict:
                 raise
-            made = await self._request("GET", f"{path}/{manifest['metadata']['name']}")
+            made = await self._taken(f"{path}/{manifest['metadata']['name']}", rejected)
             _check_owner(made, owner)
         return Version(made["metadata"]["uid"], version_of(made))
+
+    async def _taken(self, path: str, rejected: Rejected) -> Document:
+        """Who has the name; where nobody has, it was a conflict about a quota, say, and passes."""
+        try:
+            return await self._request("GET", path)
+        except Gone:
+            raise Waiting(rejected.message, after=SOON) from None
 
     async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """See `Cluster`."""
@@ -215,17 +223,17 @@ class KubernetesCluster:
     async def get_lease(self, ref: Ref) -> Lease | None:
         """See `Cluster`."""
         try:
-            return _lease(await self._request("GET", f"{_leases(ref)}/{ref.name}", accept=WHOLE))
+            return lease_of(await self._request("GET", f"{_leases(ref)}/{ref.name}", accept=WHOLE))
         except Gone:
             return None
 
     async def put_lease(self, ref: Ref, lease: Lease) -> Lease | None:
         """See `Cluster`."""
-        body = _lease_manifest(ref, lease)
+        body = manifest_of(ref, lease)
         create = lease.version is None
         method, path = ("POST", _leases(ref)) if create else ("PUT", f"{_leases(ref)}/{ref.name}")
         try:
-            return _lease(await self._request(method, path, body, accept=WHOLE))
+            return lease_of(await self._request(method, path, body, accept=WHOLE))
         except Rejected as rejected:
             if rejected.conflict:
                 return None
@@ -354,36 +362,6 @@ def _resource(ref: Ref) -> str:
 
 def _leases(ref: Ref) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{ref.namespace}/leases"
-
-
-def _lease(document: Document) -> Lease:
-    spec = document["spec"]
-    return Lease(
-        holder=spec.get("holderIdentity") or "",
-        seconds=spec.get("leaseDurationSeconds") or 1,
-        acquired=datetime.fromisoformat(spec["acquireTime"]),
-        renewed=datetime.fromisoformat(spec["renewTime"]),
-        transitions=spec.get("leaseTransitions") or 0,
-        version=document["metadata"]["resourceVersion"],
-    )
-
-
-def _lease_manifest(ref: Ref, lease: Lease) -> Document:
-    metadata: Document = {"name": ref.name, "namespace": ref.namespace}
-    if lease.version is not None:
-        metadata["resourceVersion"] = lease.version
-    return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": metadata,
-        "spec": {
-            "holderIdentity": lease.holder,
-            "leaseDurationSeconds": lease.seconds,
-            "acquireTime": lease.acquired.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "renewTime": lease.renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "leaseTransitions": lease.transitions,
-        },
-    }
 
 
 async def _configure(configuration: client.Configuration, kubeconfig: Path | None) -> None:

@@ -1,7 +1,6 @@
-"""What the watches bring goes into the view and into the queue. Nothing is decided here."""
+"""What the watches bring goes into the view, and news into the queue. Nothing is decided here."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,15 +26,16 @@ class Ages:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Count from now on."""
         self._clock = clock
-        self._last: dict[str, float] = defaultdict(clock)
+        self._begun = clock()
+        self._last: dict[str, float] = {}
 
     def saw(self, kind: str) -> None:
         """Note that a watch brought an object of that kind."""
         self._last[kind] = self._clock()
 
     def of(self, kind: str) -> float:
-        """Seconds since then."""
-        return self._clock() - self._last[kind]
+        """Seconds since then; since the beginning, where it has brought nothing."""
+        return self._clock() - self._last.get(kind, self._begun)
 
 
 def registry(
@@ -44,11 +44,15 @@ def registry(
     ages: Ages,
     profiles: Sequence[Kind] = PROFILES,
 ) -> kopf.OperatorRegistry:
-    """The handlers: what is seen is shown to `view`, and what it is about is told to `add`.
+    """The handlers: what is seen is shown to `view`, and what is new there is told to `add`.
 
     Only profiles of the kinds `profiles` are watched.
     """
     found = kopf.OperatorRegistry()
+
+    def tell(ref: Ref, *, news: bool) -> None:
+        if news:
+            add(ref)
 
     @kopf.on.login(registry=found)
     def login(**known: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - whatever kopf passes
@@ -56,21 +60,19 @@ def registry(
 
     @kopf.on.event(*RESOURCES, registry=found)
     async def on_resource(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_resource(body, gone=type == "DELETED")
         ages.saw(PLURAL)
-        add(Ref(body["metadata"]["namespace"], body["metadata"]["name"]))
+        news = view.show_resource(body, gone=type == "DELETED")
+        tell(Ref(body["metadata"]["namespace"], body["metadata"]["name"]), news=news)
 
     @kopf.on.event(*JOBS, registry=found)
     async def on_job(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_job(body, gone=type == "DELETED")
         ages.saw("jobs")
-        add(worked_for(body))
+        tell(worked_for(body), news=view.show_job(body, gone=type == "DELETED"))
 
     @kopf.on.event(*PODS, registry=found)
     async def on_pod(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
-        view.show_pod(body, gone=type == "DELETED")
         ages.saw("pods")
-        add(worked_for(body))
+        tell(worked_for(body), news=view.show_pod(body, gone=type == "DELETED"))
 
     for kind in profiles:
         _watch_profiles(kind, found, view, add, ages)

@@ -62,7 +62,8 @@ class Reconciler:
         try:
             again = await act(ref, decision, self._cluster, note)
         except Refused as refused:
-            return await self._decide_and_act(replace(seen, refusal=refused.refusal))
+            refusals = (*seen.refusals, refused.refusal)
+            return await self._decide_and_act(replace(seen, refusals=refusals))
         for fact in decision.facts:
             self._on_fact(fact)
         return again

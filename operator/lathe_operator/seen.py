@@ -72,9 +72,10 @@ def resource_seen(body: Body) -> Resource:
         phase=phase,
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
         waits_since=_waits_since(metadata, status, phase),
-        document=packed(body),
         finalizers=tuple(metadata.get("finalizers") or ()),
         deleted=_time(deleted) if (deleted := metadata.get("deletionTimestamp")) else None,
+        document=packed(_document(body)),
+        status=packed({key: each for key, each in status.items() if key != "progress"}),
         refused=_is_refused(status),
         profile=_profile_of(body),
     )
@@ -123,24 +124,26 @@ def _waits_since(metadata: Body, status: Body, phase: str) -> float | None:
     return max(times, default=_time(metadata["creationTimestamp"])).timestamp()
 
 
-def packed(body: Body) -> bytes:
-    """The resource without what no decision needs: a quarter of its JSON, a tenth of its dicts."""
+def _document(body: Body) -> Body:
+    """What decisions need of a resource beside its status."""
     metadata = body["metadata"]
-    status = {key: each for key, each in (body.get("status") or {}).items() if key != "progress"}
-    document = {
+    return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
         "spec": body.get("spec"),
-        "status": status,
     }
+
+
+def packed(document: Body) -> bytes:
+    """A third of its JSON, a tenth of its dicts; equal where it is equal."""
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), level=1)
 
 
-def unpacked(document: bytes) -> tuple[Body, Body]:
-    """The resource without its status, and its status."""
-    body = json.loads(zlib.decompress(document))
-    return body, body.pop("status")
+def unpacked(document: bytes) -> Body:
+    """What was packed."""
+    body: Body = json.loads(zlib.decompress(document))
+    return body
 
 
 def job_seen(body: Body) -> Job | None:
@@ -168,6 +171,7 @@ def job_seen(body: Body) -> Job | None:
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
         lean=annotations.get(names.LEAN) == "true",
+        stage=labels.get(names.STAGE, ""),
         started=_time(status["startTime"]) if status.get("startTime") else None,
         held=_time(held["lastTransitionTime"]) if held else None,
         profile=annotations.get(names.PROFILE),

@@ -72,9 +72,10 @@ class Resource:
         finished: Whether that is the end of its run.
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
-        document: The resource as JSON, without what no decision needs.
         finalizers: What keeps it when it is deleted.
         deleted: When somebody asked for its deletion.
+        document: The resource as JSON, without its status and what no decision needs.
+        status: Its status as JSON, but for progress.
         refused: Whether its status says that it cannot be run.
         profile: Where the profile is that it refers to; None where it refers to none.
     """
@@ -89,6 +90,7 @@ class Resource:
     finished: bool
     waits_since: float | None
     document: bytes
+    status: bytes
     finalizers: tuple[str, ...] = ()
     deleted: datetime | None = None
     refused: bool = False
@@ -144,6 +146,7 @@ class Job:
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
         lean: Whether its worker is told to need less memory.
+        stage: The stage of its run that it does; empty where it does all of it.
         profile: What its run took from a profile, as JSON; None where it took nothing.
     """
 
@@ -162,6 +165,7 @@ class Job:
     end: JobEnd | None
     deleting: bool
     lean: bool = False
+    stage: str = ""
     started: datetime | None = None
     held: datetime | None = None
     profile: str | None = None
@@ -235,13 +239,19 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the server said when it refused what the last decision asked for."""
+    """What the server said when it refused what a decision asked for.
 
+    Attributes:
+        job: Name of the Job that it did not take, or whose pod.
+        conflict: Whether the name is taken by an object of somebody else.
+        message: In its words.
+        terminating: Whether that is so because the namespace is being deleted.
+    """
+
+    job: str
     conflict: bool
-    """Whether the name is taken by an object of somebody else."""
     message: str
     terminating: bool = False
-    """Whether that is so because the namespace is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +267,7 @@ class Observed:
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
         taken: What that was, and from which profile; None where it uses none.
-        refusal: Set when this is the second decision of a look.
+        refusals: What was refused of this look's decisions before this one.
     """
 
     now: datetime
@@ -267,7 +277,7 @@ class Observed:
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     taken: Taken | None = None
-    refusal: Refusal | None = None
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,13 +312,7 @@ class PatchJob:
 
 @dataclass(frozen=True, slots=True)
 class DeleteJob:
-    """Delete a Job and its pods.
-
-    Attributes:
-        name: Its name.
-        uid: Its uid.
-        last: Whether the Job is to be the last to go, so that its pods are gone when it is.
-    """
+    """Delete a Job and its pods; the Job as the `last` of them, where that is asked for."""
 
     name: str
     uid: str
@@ -326,6 +330,7 @@ class ConfirmGone:
 class TryPod:
     """Ask the server, without creating anything, whether it would take the Job's pod."""
 
+    job: str
     manifest: Manifest
 
 
@@ -388,24 +393,3 @@ class Decision:
 
 
 NOTHING = Decision()
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who leads, and until when.
-
-    Attributes:
-        holder: Identity of the leader; empty: nobody.
-        seconds: How long it leads without renewing.
-        acquired: When it began to lead.
-        renewed: When it last said so.
-        transitions: How often the leader has changed.
-        version: The server's resourceVersion; None for a Lease that is to be created.
-    """
-
-    holder: str
-    seconds: int
-    acquired: datetime
-    renewed: datetime
-    transitions: int = 0
-    version: str | None = None

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from lathe_api.v1alpha1.status import Phase
@@ -43,14 +44,22 @@ class WatchedView:
         """See `View`."""
         return tuple(self._pods.get(job, {}).values())
 
-    def show_resource(self, body: Body, *, gone: bool) -> None:
-        """A resource is as its body says, or is gone; of namesakes, the newer one counts."""
+    def show_resource(self, body: Body, *, gone: bool) -> bool:
+        """A resource is as its body says, or is gone; of namesakes, the newer one counts.
+
+        Returns:
+            Whether anything changed that a decision needs, as for Jobs and pods: most of what their
+            controllers write, and a worker's progress, is nothing to look at again.
+        """
         seen = resource_seen(body)
         known = self._resources.get(seen.ref)
         if gone and known and known.uid == seen.uid:
             del self._resources[seen.ref]
-        elif not gone and (known is None or seen.uid == known.uid or seen.version >= known.version):
-            self._resources[seen.ref] = seen
+            return True
+        if gone or (known and seen.uid != known.uid and seen.version < known.version):
+            return False
+        self._resources[seen.ref] = seen
+        return known is None or replace(known, version=seen.version) != seen
 
     def show_profile(self, kind: str, body: Body, *, gone: bool) -> tuple[Ref, ...]:
         """A profile is as its body says, or is gone; given are the resources that this concerns.
@@ -69,15 +78,23 @@ class WatchedView:
             if resource.profile == seen.place and (resource.refused or not resource.finished)
         )
 
-    def show_job(self, body: Body, *, gone: bool) -> None:
-        """A Job is as its body says, or is gone."""
-        if seen := job_seen(body):
-            _put(self._jobs, seen.owner, seen.uid, None if gone else seen)
+    def show_job(self, body: Body, *, gone: bool) -> bool:
+        """A Job is as its body says, or is gone; tells whether that is news."""
+        seen = job_seen(body)
+        if seen is None:
+            return False
+        known = self._jobs.get(seen.owner, {}).get(seen.uid)
+        _put(self._jobs, seen.owner, seen.uid, None if gone else seen)
+        return gone or known is None or replace(known, version=seen.version) != seen
 
-    def show_pod(self, body: Body, *, gone: bool) -> None:
-        """A pod is as its body says, or is gone."""
-        if seen := pod_seen(body):
-            _put(self._pods, seen.job, seen.uid, None if gone else seen)
+    def show_pod(self, body: Body, *, gone: bool) -> bool:
+        """A pod is as its body says, or is gone; tells whether that is news."""
+        seen = pod_seen(body)
+        if seen is None:
+            return False
+        known = self._pods.get(seen.job, {}).get(seen.uid)
+        _put(self._pods, seen.job, seen.uid, None if gone else seen)
+        return gone or known != seen
 
     def uids(self) -> frozenset[str]:
         """The uids of everything."""

@@ -16,7 +16,8 @@ import pytest
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
 from lathe_operator.cluster import Cluster
 from lathe_operator.errors import Failure, Gone, Rejected, Waiting
-from lathe_operator.values import MANAGED, Lease, Ref, Version
+from lathe_operator.lease import Lease
+from lathe_operator.values import MANAGED, Ref, Version
 from tests.builders import FUSE, a_profile
 
 Document = dict[str, Any]

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -51,6 +52,7 @@ class Parameters(BaseModel):
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     @classmethod
+    @cache
     def every_rule(cls) -> tuple[Rule, ...]:
         """The rules of this type, the one about its union members included."""
         if not cls.exactly_one_of:

@@ -22,7 +22,10 @@ from lathe_worker.pipeline import run
 from lathe_worker.progress import NoReporter, Reporter
 from lathe_worker.s3.settings import CA_BUNDLE
 from lathe_worker.settings import WorkerSettings, usable_threads
+from lathe_worker.stage_runs import part_named, run_stage
+from lathe_worker.stage_walk import World
 from lathe_worker.storage import open_store
+from lathe_worker.store import Store
 
 PROTOCOL = 1
 IDENTITY = Path("/var/run/secrets/lathe")
@@ -56,16 +59,20 @@ def outcome_in(environ: Mapping[str, str]) -> Outcome:
             open_store(plan.storage, storage_environment(environ)) as store,
             reporter_in(environ) as reporter,
         ):
-            return run(
-                plan,
-                store=store,
-                root=Path(environ.get("LATHE_WORKSPACE", "/workspace")),
-                reporter=reporter,
-                settings=settings_in(environ),
-            )
+            return run_in(environ, plan, store, reporter)
     except (Exception, KeyboardInterrupt) as error:
         log.debug("the worker stopped", exc_info=True)
         return outcome_of(classify(error))
+
+
+def run_in(environ: Mapping[str, str], plan: Plan, store: Store, reporter: Reporter) -> Outcome:
+    """Run the whole plan, or the stage of it that the Job is for."""
+    root, settings = Path(environ.get("LATHE_WORKSPACE", "/workspace")), settings_in(environ)
+    stage = environ.get("LATHE_STAGE")
+    if stage is None:
+        return run(plan, store=store, root=root, reporter=reporter, settings=settings)
+    part = part_named(plan, environ["LATHE_RUN"], stage)
+    return run_stage(World(plan, part, store, reporter, settings), root=root)
 
 
 def read_plan(path: Path) -> Plan:

@@ -28,10 +28,11 @@ class RunLimits(Parameters):
     """How long and how often; a profile may say so for many resources."""
 
     active_deadline_seconds: Seconds = 14_400
-    """Most running time; time in queues and while suspended does not count."""
+    """Most running time, of each Job of the run; time in queues and while suspended does not
+    count."""
     pending_deadline_seconds: Seconds = 86_400
-    """Most time that it may wait for queues and nodes, from submission on; time while suspended
-    does not count."""
+    """Most time that it may wait for queues and nodes, from submission on, and a later stage from
+    when it is wanted; time while suspended does not count."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
     """Failures of the worker before the run fails; evictions and preemptions do not count. A worker
     that runs out of memory is tried once more with smaller batches, in a Job that counts anew, and

@@ -28,6 +28,10 @@ Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-ti
 """RFC 3339, in UTC, to the second."""
 
 
+def _by_name(keys: list[str]) -> dict[str, list[str]]:
+    return {"x-kubernetes-list-map-keys": keys}
+
+
 class Phase(StrEnum):
     """One word for where a resource is; derived from the conditions, never an input."""
 
@@ -75,6 +79,29 @@ class Condition(Parameters):
     """The same for people: what happened to what, and what to do."""
 
 
+State = Literal["Pending", "Running", "Succeeded", "Failed"]
+
+
+class StageStatus(Parameters):
+    """A part of a run that has a Job of its own, since it needs hardware of its own."""
+
+    name: Word
+    """compress for what all targets share, build1, build2… for targets on hardware of their own,
+    publish for the end."""
+    job: Word | None = None
+    """Its Job."""
+    state: State
+    """Where it is."""
+    since: Time
+    """Since when it is there."""
+    reason: Word | None = None
+    """Why it is not further, or why it failed, in one CamelCase word."""
+    message: Text = ""
+    """The same for people."""
+    lean: bool = False
+    """Whether its worker is told to need less memory, since one before it ran out of it."""
+
+
 class TakenProfile(Parameters):
     """The profile that a run uses, as it was when the run took it."""
 
@@ -100,7 +127,11 @@ class Run(Parameters):
     restart: Word | None = None
     """The request to restart that the run answers: the annotation lathe.dev/restartedAt."""
     job: Word | None = None
-    """The Job's name."""
+    """The Job's name. A run of several stages has more, whose names begin with this one."""
+    stages: Annotated[
+        tuple[StageStatus, ...], Field(max_length=18, json_schema_extra=_by_name(["name"]))
+    ] = ()
+    """The stages that have begun, of a run whose targets need different hardware."""
     attempt: int = 1
     """Which pod of the Job it is."""
     lean: bool = False
@@ -182,8 +213,12 @@ class TargetStatus(Parameters):
 
     name: Word
     """Its name."""
-    state: Literal["Succeeded", "Failed"]
-    """How it ended."""
+    state: State
+    """Where it is."""
+    job: Word | None = None
+    """The Job that makes it."""
+    reason: Word | None = None
+    """Why it is not further, or why it failed, in one CamelCase word."""
     executed: bool = True
     """Whether the artifact itself was run; False for engines built where their GPU is not, whose
     quality is that of the graph they were built from."""
@@ -195,6 +230,10 @@ class TargetStatus(Parameters):
     """GPUs that it was built for."""
     tensorrt_version: Word | None = None
     """Version of the builder, which has to be the version of the runtime."""
+    cuda_version: Word | None = None
+    """Newest version of CUDA that the driver there takes."""
+    driver_version: Word | None = None
+    """Version of the GPU's driver there."""
 
 
 class ArtifactStatus(Parameters):
@@ -274,10 +313,6 @@ class Summary(Parameters):
     """Running time, such as 12m."""
 
 
-def _by_name(keys: list[str]) -> dict[str, list[str]]:
-    return {"x-kubernetes-list-map-keys": keys}
-
-
 class ModelOptimizationStatus(Parameters):
     """Where the resource is, and what came out."""
 
@@ -298,7 +333,7 @@ class ModelOptimizationStatus(Parameters):
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=16, json_schema_extra=_by_name(["name"]))
     ] = ()
-    """Targets, once they are built."""
+    """Targets, once they are built; those of a run of several stages from its beginning."""
     artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=128)] = ()
     """What was published."""
     metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=288)] = ()

@@ -1,5 +1,6 @@
 """The roster: every step that a resource can name, one line each."""
 
+from functools import cached_property
 from typing import ClassVar
 
 from lathe_steps.base import Parameters, Step
@@ -65,13 +66,13 @@ class StepEntry(Parameters):
     optimize: Optimize | None = None
     pack: Pack | None = None
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The member that is given, as users spell it."""
         name = next(kind for kind in KINDS if getattr(self, kind) is not None)
         return type(self).model_fields[name].alias or name
 
-    @property
+    @cached_property
     def step(self) -> Step:
         """The step itself."""
         step: Step = next(found for kind in KINDS if (found := getattr(self, kind)) is not None)

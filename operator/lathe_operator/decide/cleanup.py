@@ -1,5 +1,6 @@
 """What is to be taken away, and when to look again."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from lathe_api.v1alpha1.resource import ModelOptimization
@@ -18,12 +19,12 @@ RETRY = timedelta(seconds=30)
 """How often the server is asked again for what it refused."""
 
 
-def unfinished_jobs(seen: Observed, keep: str | None = None) -> tuple[DeleteJob, ...]:
-    """Every Job that still works, but the one to keep; finished ones go by their own TTL."""
+def unfinished_jobs(seen: Observed, keep: Collection[str] = ()) -> tuple[DeleteJob, ...]:
+    """Every Job that still works, but those to keep; finished ones go by their own TTL."""
     return tuple(
         DeleteJob(job.name, job.uid)
         for job in seen.jobs
-        if job.end is None and not job.deleting and job.name != keep
+        if job.end is None and not job.deleting and job.name not in keep
     )
 
 

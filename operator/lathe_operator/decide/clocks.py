@@ -113,7 +113,12 @@ def _whole(time: datetime) -> datetime:
 
 
 def deadline(look: Look, found: Situation) -> datetime | None:
-    """When the run will have waited or run for too long; None while neither time goes by."""
+    """When the run will have waited or run for too long; None while neither time goes by.
+
+    A later stage has its own time: from when it was wanted to its start, and from there on.
+    """
+    if look.run.since is not None:
+        return _of_a_later_stage(look, found, look.run.since)
     clock, policy = of(look, found), look.spec.run
     match clock.pace:
         case Pace.WAITS:
@@ -125,13 +130,24 @@ def deadline(look: Look, found: Situation) -> datetime | None:
     return clock.since + left
 
 
+def _of_a_later_stage(look: Look, found: Situation, wanted: datetime) -> datetime | None:
+    policy = look.spec.run
+    if PACES[found.phase] in (Pace.HELD, Pace.OVER):
+        return None
+    if look.began:
+        return look.began + timedelta(seconds=policy.active_deadline_seconds)
+    since = look.unfinished.created if look.unfinished else wanted
+    since = max(since, look.resumed or since)
+    return since + timedelta(seconds=policy.pending_deadline_seconds)
+
+
 def enforced(look: Look, found: Situation) -> Situation:
     """Where the run is, or that its time is over."""
     limit = deadline(look, found)
     if limit is None or look.seen.now < limit:
         return found
     run = look.spec.run
-    if found.phase is Phase.RUNNING:
+    if found.phase is Phase.RUNNING or (look.run.since and look.began):
         message = f"ran longer than spec.run.activeDeadlineSeconds ({run.active_deadline_seconds})"
         return situation.failed(Reason.DEADLINE_EXCEEDED, message, look.seen.now)
     message = (

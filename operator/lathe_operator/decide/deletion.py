@@ -10,10 +10,11 @@ from datetime import timedelta
 
 from lathe_api.clean_up import CleanUp
 from lathe_api.plan import ANNOTATION, plan_of
+from lathe_api.stages import stages_of
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.running import Resources, Scheduling, Workspace
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
-from lathe_operator.decide import cleanup, events, job, names, pods
+from lathe_operator.decide import cleanup, events, hardware, job, names, pods
 from lathe_operator.decide.admission import Admitted, image_is_allowed
 from lathe_operator.values import (
     NOTHING,
@@ -34,7 +35,7 @@ LIMIT = timedelta(minutes=10)
 JOB_SECONDS = 480
 RETRIES = 2
 SMALL = Resources(
-    limits={job.GPU: 0, "memory": "512Mi"}, requests={"cpu": "100m", "memory": "256Mi"}
+    limits={hardware.GPU: 0, "memory": "512Mi"}, requests={"cpu": "100m", "memory": "256Mi"}
 )
 COMMAND = ["python", "-m", "lathe_worker.clean_up"]
 
@@ -99,10 +100,10 @@ def _stopped(seen: Observed, working: list[Job]) -> Decision:
 
 def _begun(seen: Observed, create: CreateJob) -> Decision:
     """Create the Job; what the server refuses may pass, unless the namespace goes too."""
-    if seen.refusal is None:
+    if not seen.refusals:
         return Decision((create,), _left(seen))
-    if seen.refusal.terminating:
-        return _failed(seen, seen.refusal.message)
+    if gone := next((each for each in seen.refusals if each.terminating), None):
+        return _failed(seen, gone.message)
     return Decision(again=min(cleanup.RETRY, _left(seen)))
 
 
@@ -166,7 +167,9 @@ def _manifest(
     )
     plan = plan_of(small, namespace=ref.namespace, name=ref.name)
     name = names.clean_up_name(ref.name, seen.resource.uid)
-    made = job.manifest(Admitted(small, plan, names.FINALIZER), seen.resource, name, policy)
+    (whole,) = stages_of(plan)
+    work = Admitted(small, plan, names.FINALIZER)
+    made = job.manifest(job.Order(work, seen.resource, name, name, whole), policy)
     publish = spec.output.publish
     asked = CleanUp(
         namespace=ref.namespace,

@@ -40,7 +40,7 @@ def between(seen: Observed, after: ModelOptimizationStatus) -> tuple[PostEvent, 
     about = (seen.resource.uid, job or str(seen.resource.generation))
     return tuple(
         PostEvent(_event(seen, about, told))
-        for tells in (_started, _troubled, _deprecated, _ended)
+        for tells in (_started, _troubled, _parted, _deprecated, _ended)
         for told in tells(seen, after)
     )
 
@@ -67,6 +67,17 @@ def _troubled(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
     if failure and failure != seen.status.last_failure:
         note = f"attempt failed, another follows: {failure.message}"
         yield WARNING, failure.reason, note, failure.pod or ""
+
+
+def _parted(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
+    """Targets that failed while others go on."""
+    before = {target.name for target in seen.status.targets if target.state == "Failed"}
+    if after.phase in FINISHED:
+        return
+    for target in after.targets:
+        if target.state == "Failed" and target.name not in before:
+            note = f"target {target.name} failed, the others go on: {target.message}"
+            yield WARNING, Reason.TARGET_FAILED, note, target.name
 
 
 def _deprecated(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:

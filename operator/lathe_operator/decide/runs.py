@@ -1,10 +1,15 @@
 """Which run a resource is on: the one that its status speaks of, or a new one."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from lathe_api.stages import COMPRESS
 from lathe_api.v1alpha1.status import FINISHED, ConditionType, ModelOptimizationStatus, Run
 from lathe_operator.decide import names
 from lathe_operator.values import Job, Observed, Pod, Resource
+
+FIRST = frozenset({"", COMPRESS})
+"""Stages that a run begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,7 @@ class CurrentRun:
         job: Its Job; None where there is none.
         pods: The Job's pods, oldest first.
         lean: Whether its worker is told to need less memory.
+        since: Since when it is wanted, where that is known although there is no Job.
     """
 
     name: str
@@ -26,6 +32,7 @@ class CurrentRun:
     job: Job | None = None
     pods: tuple[Pod, ...] = ()
     lean: bool = False
+    since: datetime | None = None
 
     @property
     def lost(self) -> bool:
@@ -72,7 +79,8 @@ def has_ended(seen: Observed, work: str) -> bool:
 def current(seen: Observed, work: str) -> CurrentRun:
     """Find the run that is to do this work.
 
-    An edit that leaves the work as it is goes on with its run. A Job is only missed where status
+    An edit that leaves the work as it is goes on with its run, and so does a run of several stages
+    whose first Job has gone after it had ended. A Job is only missed where status
     speaks of it and nothing was edited since; else a missing Job is made again, under the name of
     the new generation.
     """
@@ -80,7 +88,7 @@ def current(seen: Observed, work: str) -> CurrentRun:
     by_name = {job.name: job for job in seen.jobs}
     if said and said.job:
         job = by_name.get(said.job)
-        if is_answered(seen) or (said.plan == work and job):
+        if is_answered(seen) or (said.plan == work and (job or said.stages)):
             pods = seen.pods.get(job.uid, ()) if job else ()
             return CurrentRun(said.job, said.plan or work, said, job, pods, said.lean)
     kept = said.model_copy(update={"job": None}) if said and said.plan == work else None
@@ -103,6 +111,7 @@ def _adoptable(seen: Observed, work: str, said: Run | None) -> Job | None:
         and job.generation >= seen.status.observed_generation
         and job.name != known
         and not job.deleting
+        and job.stage in FIRST
         and (said is None or job.lean == said.lean)
     ]
     return max(found, key=lambda job: (job.generation, job.created), default=None)

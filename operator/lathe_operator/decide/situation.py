@@ -13,10 +13,12 @@ from lathe_api.v1alpha1.status import (
     Failure,
     ModelOptimizationStatus,
     Phase,
+    StageStatus,
+    TargetStatus,
 )
 from lathe_operator.decide import attempts, pods, times
 from lathe_operator.decide.runs import CurrentRun
-from lathe_operator.values import Job, JobEnd, Observed, Pod
+from lathe_operator.values import Job, JobEnd, Observed, Pod, Refusal
 from lathe_steps.reasons import Reason
 
 LAST_WORDS = timedelta(seconds=15)
@@ -43,6 +45,8 @@ class Situation:
         outcome: The worker's last word, where there is one.
         failure: The last failure of an attempt or of the run.
         ended: When the run ended.
+        stages: Where its stages are, where it has several.
+        targets: Where its targets are, where it has several stages.
     """
 
     phase: Phase
@@ -51,6 +55,8 @@ class Situation:
     outcome: Outcome | None = None
     failure: Failure | None = None
     ended: datetime | None = None
+    stages: tuple[StageStatus, ...] = ()
+    targets: tuple[TargetStatus, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -65,6 +71,11 @@ class Look:
     seen: Observed
     spec: ModelOptimizationSpec
     run: CurrentRun
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """What the server said of its Job, or of the Job's pod, in this look."""
+        return next((it for it in self.seen.refusals if it.job == self.run.name), None)
 
     @property
     def unfinished(self) -> Job | None:
@@ -250,7 +261,7 @@ def starved(look: Look) -> Situation | None:
 
 def refused(look: Look) -> Situation | None:
     """The server does not take the Job, or its pod."""
-    if refusal := look.seen.refusal:
+    if refusal := look.refusal:
         reason = Reason.NAME_CONFLICT if refusal.conflict else Reason.ADMISSION_DENIED
         return Situation(Phase.PENDING, reason, refusal.message)
     admitted = condition(look.seen.status, ConditionType.ADMITTED)

@@ -13,6 +13,7 @@ from lathe_api.v1alpha1.status import (
     Phase,
     Run,
     Summary,
+    TargetStatus,
     clip,
 )
 from lathe_api.validation import Invalid
@@ -51,7 +52,7 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
         conditions=tuple(_warned(each, seen.taken) for each in found),
         run=run,
         steps=outcome.steps if outcome else (),
-        targets=outcome.targets if outcome else (),
+        targets=situation.targets or _targets(look, situation),
         artifacts=outcome.artifacts if outcome else (),
         metrics=outcome.metrics if outcome else (),
         manifest_uri=outcome.manifest_uri if outcome else None,
@@ -121,6 +122,7 @@ def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
         key=(outcome.run_key if outcome else None) or said.key,
         plan=look.run.work,
         job=look.run.name if has_job else None,
+        stages=situation.stages,
         restart=look.seen.resource.restart or None,
         attempt=max(said.attempt, _attempt(look.run.job) + look.run.lean),
         lean=look.run.lean,
@@ -140,6 +142,12 @@ def lean(look: Look, situation: Situation) -> ModelOptimizationStatus:
     told = of(look, situation, has_job=False)
     run = told.run.model_copy(update={"lean": True}) if told.run else None
     return told.model_copy(update={"run": run})
+
+
+def _targets(look: Look, situation: Situation) -> tuple[TargetStatus, ...]:
+    """What the only Job of a run said of its targets."""
+    told = situation.outcome.targets if situation.outcome else ()
+    return tuple(each.model_copy(update={"job": look.run.name}) for each in told)
 
 
 def _attempt(job: Job | None) -> int:
@@ -190,6 +198,8 @@ def fields(status: ModelOptimizationStatus) -> Manifest:
 
 
 def _patched(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {name: _patched(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_without_null(item) for item in value] or None
     return value

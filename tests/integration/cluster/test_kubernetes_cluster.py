@@ -1,6 +1,7 @@
 """The real cluster, before a real kube-apiserver, keeps the promises that decisions rely on."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -9,10 +10,11 @@ import yaml
 
 from e2e.localcluster.controlplane import ControlPlane
 from lathe_operator.cluster import KubernetesCluster
-from lathe_operator.errors import Faulted, Rejected
+from lathe_operator.errors import Faulted, Rejected, Waiting
 from lathe_operator.values import Ref, Version, version_of
 from tests.builders import a_resource
 from tests.conformance.cluster import ClusterConformance, Document, Put, Status, job
+from tests.fault_proxy import Refuse, fault_proxy
 
 pytestmark = pytest.mark.apiserver
 
@@ -104,3 +106,19 @@ class TestKubernetesCluster(ClusterConformance):
         async with KubernetesCluster.connected(tmp_path / "config") as nowhere:
             with pytest.raises(Faulted):
                 await nowhere.has_job(Ref(namespace, "digits-1"))
+
+    async def test_a_conflict_about_something_else_than_the_name_passes(
+        self, server: ControlPlane, namespace: str, owner: Version, tmp_path: Any
+    ) -> None:
+        context = ssl.create_default_context(cafile=str(server.certificate_authority))
+        config = yaml.safe_load(server.kubeconfig.read_text())
+        with fault_proxy(server.server, context) as proxy:
+            config["clusters"][0]["cluster"] = {"server": proxy.endpoint}
+            (tmp_path / "config").write_text(yaml.safe_dump(config))
+            async with KubernetesCluster.connected(tmp_path / "config") as proxied:
+                # What a quota answers when another object is counted at the same moment.
+                proxy.choose = lambda method, _: Refuse(409) if method == "POST" else None
+                with pytest.raises(Waiting):
+                    await proxied.create_job(namespace, job(namespace, owner), owner=owner.uid)
+                proxy.choose = lambda _, __: None
+                await proxied.create_job(namespace, job(namespace, owner), owner=owner.uid)

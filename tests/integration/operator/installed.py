@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -51,6 +52,14 @@ def token_config(control_plane: ControlPlane, folder: Path) -> Path:
     return path
 
 
+def credential(kubeconfig: Path) -> str:
+    """How the audit log calls the token of a kubeconfig."""
+    token = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]["token"]
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return f"JTI={claims['jti']}"
+
+
 class OperatorProcess:
     """`python -m lathe_operator.main`, with the rights of its ServiceAccount."""
 
@@ -69,12 +78,17 @@ class OperatorProcess:
             **environment,
         }
 
-    def __enter__(self) -> Self:
+    def begin(self) -> Self:
+        """Start it, and wait for nothing."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "lathe_operator.main"], env=self._environment, stderr=log
             )
-        self.until(lambda: self.get("/healthz") == "ok", "the operator to answer")
+        return self
+
+    def __enter__(self) -> Self:
+        self.begin()
+        self.until(lambda: self.get("/healthz") == "ok", "the operator to answer", 90.0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +106,7 @@ class OperatorProcess:
 
     def until_leading(self) -> None:
         """Wait until it leads and watches."""
-        self.until(lambda: self.leads and self.get("/readyz") == "ok", "the operator to lead")
+        self.until(lambda: self.leads and self.get("/readyz") == "ok", "the operator to lead", 90.0)
 
     @property
     def leads(self) -> bool:

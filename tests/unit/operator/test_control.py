@@ -6,7 +6,6 @@ from lathe_api.v1alpha1.resource import KIND
 from lathe_operator.decide import names
 from lathe_operator.decide.names import RESTART
 from lathe_operator.errors import Faulted
-from lathe_operator.values import Ref
 from tests import kubelet
 from tests.builders import PRUNE, a_resource
 from tests.fake_cluster import Fault
@@ -231,10 +230,7 @@ async def test_a_job_that_somebody_deleted_fails_the_run_and_stays_deleted() -> 
 
 async def test_a_job_that_only_the_watch_does_not_show_is_not_taken_for_deleted() -> None:
     world = await a_running_world()
-    kept = world.cluster.one("Job")
-    world.cluster.freeze()
-    assert world.cluster._shown is not None
-    del world.cluster._shown["Job", Ref("team", kept["metadata"]["name"])]
+    world.cluster.hide("Job", world.job["metadata"]["name"])
     before = list(world.cluster.writes)
 
     world.restart_operator()

@@ -1,15 +1,19 @@
-"""A fault at every write: whatever breaks, the next looks lead to where nothing had broken."""
+"""Whatever breaks, lags or repeats, the next looks lead to where nothing had."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lathe_api.v1alpha1.resource import KIND
 from lathe_operator.decide.names import RESTART
+from lathe_operator.errors import Failure
 from tests import kubelet
 from tests.builders import EXPORT, PRUNE, a_resource
-from tests.fake_cluster import Fault
+from tests.fake_cluster import WATCHED, Fault
 from tests.world import World
 
 Story = Callable[[World], Awaitable[None]]
@@ -224,3 +228,45 @@ async def test_the_masks_hide_nothing_that_matters() -> None:
 
     assert end_state(one) != end_state(other)
     assert {kind for kind, _ in end_state(one)["objects"]} == {KIND, "Job", "Pod", "Event"}
+
+
+class UnrulyWorld(World):
+    """A world whose watches lag behind one another, whose writes fail, whose operator dies."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+        super().__init__(a_resource())
+
+    async def settle(self) -> None:
+        """A few looks that see what they can, and then, when all has caught up, those that do."""
+        for fault, committed, dies in self._data.draw(DISTURBANCES):
+            if fault:
+                self.cluster.fault = Fault(len(self.cluster.writes) + fault, committed)
+            if dies:
+                self.cluster.thaw()  # a new process begins with a list from the server
+                self.restart_operator()
+            with suppress(Failure):
+                await self.look()
+            self.cluster.freeze(*self._data.draw(SILENT))
+        self.cluster.thaw()
+        await super().settle()
+        self.cluster.freeze(*self._data.draw(SILENT))  # through what happens next
+
+
+SILENT = st.sets(st.sampled_from(WATCHED), min_size=1)
+"""The kinds whose watches say nothing for a while: what comes by the others comes earlier."""
+DISTURBANCES = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()), max_size=4)
+"""Of each look: the write that fails, whether it was done, and whether the process was new."""
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+async def test_looks_that_see_parts_of_the_past_and_fail_lead_to_the_same_end(
+    story: Story, data: st.DataObject
+) -> None:
+    undisturbed, unruly = a_world(), UnrulyWorld(data)
+    await story(undisturbed)
+    await story(unruly)
+
+    assert end_state(unruly) == end_state(undisturbed)

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from lathe_operator import health, metrics
 from lathe_operator.facts import AttemptFailed, Ended, Started, StepDone
+from lathe_operator.handlers import Ages
 from lathe_operator.metrics import tally
 from lathe_operator.metrics.collectors import ShownCollector
 from lathe_operator.metrics.requests import Request, told
@@ -118,6 +119,15 @@ def test_what_alerts_watch_is_there_before_anything_happened() -> None:
     assert REGISTRY.get_sample_value("lathe_runs_total", labels) is not None
     assert value("lathe_build_info", version="0.1.0") == 1
     assert "_created" not in generate_latest().decode()
+
+
+def test_a_watch_that_has_brought_nothing_is_as_old_as_the_process() -> None:
+    times = iter((10.0, 40.0, 50.0, 55.0))
+    ages = Ages(lambda: next(times))
+
+    assert ages.of("jobs") == 30.0
+    ages.saw("jobs")
+    assert ages.of("jobs") == 5.0
 
 
 A = "/apis/lathe.dev/v1alpha1"

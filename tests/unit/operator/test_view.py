@@ -122,6 +122,37 @@ async def test_what_has_ended_is_not_open() -> None:
     assert view.phases() == {("team", "Succeeded"): 1}
 
 
+def test_what_only_others_need_is_no_news() -> None:
+    view = WatchedView()
+    first, told = resource("one", 1, "Running"), resource("one", 2, "Running")
+    told["status"]["progress"] = {"percent": 42}
+
+    assert view.show_resource(first, gone=False)
+    assert not view.show_resource(told, gone=False)
+
+    seen = view.resource(DIGITS)
+    assert seen is not None
+    assert seen.version == 2
+    assert view.show_resource(resource("one", 3, "Succeeded"), gone=False)
+    assert view.show_resource(resource("one", 4, "Succeeded"), gone=True)
+
+
+async def test_a_job_or_pod_is_news_when_a_decision_may_depend_on_it() -> None:
+    view, world = WatchedView(), await a_running_world()
+    job, pod = world.job, world.cluster.one("Pod")
+    counted = {**job, "metadata": {**job["metadata"], "resourceVersion": "999"}}
+    counted["status"] = {"active": 1, "ready": 1}
+
+    assert view.show_job(job, gone=False)
+    assert not view.show_job(counted, gone=False)
+    assert view.show_job({**counted, "status": kubelet.complete()}, gone=False)
+    assert view.show_job(job, gone=True)
+    assert view.show_pod(pod, gone=False)
+    assert not view.show_pod(pod, gone=False)
+    assert view.show_pod({**pod, "status": kubelet.ended(0, kubelet.success())}, gone=False)
+    assert view.show_pod(pod, gone=True)
+
+
 PLACE = ProfilePlace("OptimizationProfile", "small", "team")
 
 

@@ -1,0 +1,1 @@
+"""What the operator costs, beside a twin written in Go."""
