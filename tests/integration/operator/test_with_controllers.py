@@ -7,6 +7,7 @@ import pytest
 
 from e2e.localcluster.controlplane import ControlPlane, KubectlError
 from e2e.localcluster.processes import wait_until
+from lathe_operator.decide.names import RESTART
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet
 from tests.builders import a_resource
@@ -264,6 +265,67 @@ def test_a_worker_that_runs_out_of_memory_is_tried_once_more_and_then_the_run_fa
     assert status["lastFailure"]["reason"] == "OutOfMemory"
     assert "1Gi" in status["lastFailure"]["message"]
     assert (status["run"]["lean"], status["run"]["attempt"]) == (True, 2)
+
+
+DELETE = {**a_resource().spec["output"], "deletionPolicy": "Delete"}
+
+
+def published(team: Team, pods: "Pods") -> None:
+    """Let a run publish whose results are to go with its resource."""
+    team.apply(a_resource().with_(output=DELETE))
+    pods.end(pods.run(), 0, kubelet.success())
+    team.until_phase("Succeeded")
+    assert team.get("mo", "digits")["metadata"]["finalizers"] == ["lathe.dev/clean-up"]
+
+
+def reasons(team: Team) -> set[str]:
+    """Reasons of all Events about the team's resources."""
+    return {event["reason"] for event in team.get("events")["items"]}
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground"])
+def test_results_are_removed_before_the_resource_goes(team: Team, cascade: str) -> None:
+    pods = Pods(team)
+    published(team, pods)
+
+    team.kubectl("delete", "mo", "digits", f"--cascade={cascade}", "--wait=false")
+    pods.end(pods.run(), 0, "{}")
+
+    team.kubectl("wait", "mo/digits", "--for=delete", "--timeout=30s")
+    assert "CleanedUp" in reasons(team)
+    assert team.written()["patch/modeloptimizations"] == 2
+
+
+def test_a_worker_that_might_publish_ends_before_results_are_removed(team: Team) -> None:
+    pods = Pods(team)
+    published(team, pods)
+    team.kubectl("annotate", "mo", "digits", f"{RESTART}=again")
+    worker = pods.run()
+    team.until_phase("Running")
+
+    team.kubectl("delete", "mo", "digits", "--wait=false")
+    job = worker.rpartition("-")[0]
+    team.kubectl("wait", f"job/{job}", "--for=jsonpath={.metadata.deletionTimestamp}")
+    team.kubectl("delete", "pod", worker, "--force", "--grace-period=0")  # as the kubelet ends it
+    pods.end(pods.run(), 30, kubelet.failure(message="the bucket may not be written to"))
+
+    team.kubectl("wait", "mo/digits", "--for=delete", "--timeout=30s")
+    assert "CleanUpFailed" in reasons(team)
+
+
+def test_a_namespace_goes_although_its_results_stay(team: Team) -> None:
+    published(team, Pods(team))
+
+    team.kubectl("delete", "namespace", team.namespace, "--wait=false")
+
+    def gone() -> bool:
+        try:
+            team.get("mo", "digits")
+        except KubectlError:
+            return True
+        return False
+
+    wait_until(gone, "the resource to go", seconds=60.0, every=0.5)
 
 
 def test_a_resource_that_is_deleted_takes_everything_along(team: Team) -> None:
