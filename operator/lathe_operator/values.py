@@ -9,6 +9,7 @@ from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.facts import Fact
+from lathe_operator.kueue import Workload
 from lathe_operator.profiles import Profile, ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
@@ -143,6 +144,8 @@ class Job:
         lean: Whether its worker is told to need less memory.
         stage: The stage of its run that it does; empty where it does all of it.
         profile: What its run took from a profile, as JSON; None where it took nothing.
+        ready: Whether it has a pod that runs, where that pod is not here.
+        elsewhere: Whether another controller works on it, on pods that are not here.
     """
 
     name: str
@@ -163,6 +166,8 @@ class Job:
     stage: str = ""
     started: datetime | None = None
     profile: str | None = None
+    ready: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +235,12 @@ class View(Protocol):
     def pods(self, job: str) -> tuple[Pod, ...]:
         """Pods that the Job of that uid controls."""
 
+    def workload(self, job: str) -> Workload | None:
+        """The Workload that Kueue made for the Job of that uid."""
+
+    shows_workloads: bool
+    """Whether Workloads are watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -258,6 +269,7 @@ class Observed:
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
+        workloads: Kueue's Workload of each Job that has one, by the Job's uid; None: not watched.
         taken: What that was, and from which profile; None where it uses none.
         refusals: What was refused of this look's decisions before this one.
     """
@@ -268,6 +280,7 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    workloads: Mapping[str, Workload] | None = None
     taken: Taken | None = None
     refusals: tuple[Refusal, ...] = ()
 
