@@ -162,14 +162,30 @@ class Crowd:
         }
 
 
+def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What differs between two end states, field by field."""
+    found: dict[str, Any] = {}
+    for name in one.keys() | other.keys():
+        (status, *rest), (before, *others) = one[name], other[name]
+        fields = {
+            key: (status.get(key), before.get(key))
+            for key in status.keys() | before.keys()
+            if status.get(key) != before.get(key)
+        }
+        if fields or rest != others:
+            found[name] = fields, rest, others
+    return found
+
+
 def _masked(resource: Document) -> Document:
     """A resource's status without times and what is named by uid; and what is put on it."""
     status = json.loads(json.dumps(resource["status"]))
     for condition in status["conditions"]:
         del condition["lastTransitionTime"]
-    for field_ in ("job", "startTime", "completionTime"):
+    for field_ in ("job", "plan", "startTime", "completionTime"):  # a plan names its namespace
         del status["run"][field_]
     status.get("summary", {}).pop("duration", None)
+    status["history"] = [(run["phase"], run["reason"]) for run in status.get("history", ())]
     for field_ in ("pod", "time"):
         status.get("lastFailure", {}).pop(field_, None)
     metadata = resource["metadata"]
