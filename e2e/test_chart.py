@@ -39,10 +39,10 @@ def helm(cluster: Cluster, team: Team, images: ImageNames, tmp_path: Path) -> It
 def test_a_run_goes_on_while_its_operator_is_taken_over_upgraded_and_uninstalled(
     team: Team, helm: Helm, images: ImageNames
 ) -> None:
-    operator = {"image": image(images.operator)}
-    worker = {"image": image(images.worker), "serviceAccount": {"enabled": True}}
-    values = {"namespaces": [team.namespace], "operator": operator, "worker": worker}
-    upgraded = {**operator, "workers": 4, "podAnnotations": {"upgraded": "true"}}
+    operator: Document = {"image": image(images.operator)}
+    worker: Document = {"image": image(images.worker), "serviceAccount": {"enabled": True}}
+    values: Document = {"namespaces": [team.namespace], "operator": operator, "worker": worker}
+    upgraded: Document = {**operator, "workers": 4, "podAnnotations": {"upgraded": "true"}}
     here = (RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", "--timeout=180s")
 
     helm("install", *here, "--take-ownership", values=values)

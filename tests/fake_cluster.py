@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE
 from lathe_api.v1alpha1.resource import KIND
+from lathe_operator.decide.names import STAGE
 from lathe_operator.errors import Faulted, Gone, Rejected, Waiting
 from lathe_operator.kueue import Workload
 from lathe_operator.profiles import Profile, ProfilePlace
@@ -63,7 +64,7 @@ class FakeCluster:
         objects: Everything that it keeps, by kind and place.
         writes: Every write that was asked for: verb, kind and name, in order.
         made: Every object that was created, by kind and name, in order.
-        refuse: Words with which it refuses to create an object of a kind.
+        refuse: Words with which it refuses to create an object of a kind, or the Job of a stage.
         fault: The write that fails.
         version: Grows with everything that changes.
         shows_workloads: Whether Kueue's Workloads are watched.
@@ -201,6 +202,7 @@ class FakeCluster:
 
         def create() -> Version:
             self._check("Job")
+            self._check((manifest["metadata"].get("labels") or {}).get(STAGE, ""))
             if found := self.objects.get(("Job", ref)):
                 return self._taken(found, owner)
             return self._version_of(self.put("Job", copy.deepcopy(dict(manifest))))

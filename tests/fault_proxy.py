@@ -98,8 +98,9 @@ class FaultProxy:
         async with session.request(
             request.method,
             self.upstream + request.path_qs,
-            data=await request.read(),
+            data=await request.read() or None,
             headers=headers,
+            skip_auto_headers={"content-type", "accept", "accept-encoding", "user-agent"},
             timeout=aiohttp.ClientTimeout(total=None),
         ) as answer:
             if trouble is Cut.AFTER:

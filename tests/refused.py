@@ -28,6 +28,9 @@ def _credentials(credentials: dict[str, object]) -> ResourceBuilder:
     return a_resource().with_(storage={"s3": {"credentials": credentials}})
 
 
+SLICE = {"mode": "MIG", "profile": "1g.5gb"}
+
+
 def _rtx(**options: object) -> ResourceBuilder:
     return a_resource().targets(target("rtx", "TensorRTRTX", tensorrt=options))
 
@@ -161,6 +164,20 @@ REFUSED: dict[str, ResourceBuilder] = {
     "engine options without an engine": a_resource().targets(target("a", tensorrt={})),
     "a GPU for an engine that is built anywhere": a_resource().targets(
         target("a", "TensorRTRTX", gpu={"product": "NVIDIA-L4"})
+    ),
+    "a GPU that nobody can find": a_resource().targets(target("a", "TensorRT", gpu={})),
+    "a GPU of half a compute capability": a_resource().targets(
+        target("a", "TensorRT", gpu={"computeCapability": "8"})
+    ),
+    "a slice that no GPU has": a_resource().targets(
+        target("a", "TensorRT", gpu={"product": "x", "partition": {**SLICE, "profile": "9g.40gb"}})
+    ),
+    "a slice by another mode": a_resource().targets(
+        target(
+            "a",
+            "TensorRT",
+            gpu={"product": "x", "partition": {"mode": "vGPU", "profile": "1g.5gb"}},
+        )
     ),
     "compute capabilities of a builder that asks its GPU": a_resource().targets(
         target("a", "TensorRT", tensorrt={"computeCapabilities": ["8.9"]})

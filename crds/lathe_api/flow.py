@@ -156,15 +156,6 @@ def step_names_are_unique(spec: ModelOptimizationSpec) -> Iterator[Finding]:
             yield Finding(path, f"the name {name} is used twice")
 
 
-def one_gpu_product(spec: ModelOptimizationSpec) -> Iterator[Finding]:
-    """One pod builds all targets, so that all of them are for the same GPU."""
-    products = dict.fromkeys(t.gpu.product for t in spec.targets if t.gpu)
-    if len(products) > 1:
-        yield Finding(
-            "targets", f"name different GPUs ({', '.join(products)}): use one resource per GPU"
-        )
-
-
 def _gated(spec: ModelOptimizationSpec) -> set[Metric]:
     return {gate.metric for gate in spec.evaluation.gates} if spec.evaluation else set()
 
@@ -187,5 +178,4 @@ CHECKS: tuple[Check, ...] = (
     labels_are_declared,  # accuracy and cross entropy need labels
     evaluation_is_apart,  # what is measured was not seen before
     gates_name_targets,  # a gate that is about nothing would always pass
-    one_gpu_product,  # all targets are built in one pod
 )

@@ -32,9 +32,9 @@ SOON = timedelta(seconds=2)
 class Refused(Exception):  # noqa: N818 - named by what happened, not by being an exception
     """The server does not take the Job, or its pod: one more thing to decide about."""
 
-    def __init__(self, rejected: Rejected) -> None:
+    def __init__(self, job: str, rejected: Rejected) -> None:
         super().__init__(rejected.message)
-        self.refusal = Refusal(rejected.conflict, rejected.message)
+        self.refusal = Refusal(job, rejected.conflict, rejected.message)
 
 
 async def act(
@@ -89,7 +89,8 @@ async def _ask(action: CreateJob | TryPod, ref: Ref, cluster: Cluster) -> Versio
             return await cluster.create_job(ref.namespace, action.manifest, owner=action.owner)
         await cluster.try_pod(ref.namespace, action.manifest)
     except Rejected as rejected:
-        raise Refused(rejected) from rejected
+        job = action.job if isinstance(action, TryPod) else action.manifest["metadata"]["name"]
+        raise Refused(job, rejected) from rejected
     return None
 
 

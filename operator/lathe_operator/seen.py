@@ -157,7 +157,6 @@ def job_seen(body: Body) -> Job | None:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
     elsewhere = spec.get("managedBy", JOB_CONTROLLER) != JOB_CONTROLLER
-    is_kueues = elsewhere or names.QUEUE in labels
     return Job(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -173,8 +172,10 @@ def job_seen(body: Body) -> Job | None:
         failing="FailureTarget" in conditions,
         end=_job_end(conditions),
         deleting="deletionTimestamp" in metadata,
+        lean=annotations.get(names.LEAN) == "true",
+        stage=labels.get(names.STAGE, ""),
+        started=_time(status["startTime"]) if status.get("startTime") else None,
         profile=annotations.get(names.PROFILE),
-        started=_time(status["startTime"]) if is_kueues and status.get("startTime") else None,
         ready=elsewhere and bool(status.get("ready")),
         elsewhere=elsewhere,
     )

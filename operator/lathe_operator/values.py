@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.facts import Fact
 from lathe_operator.kueue import Workload
-from lathe_operator.profiles import Profile, ProfilePlace, Taken
+from lathe_operator.profiles import ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -133,6 +133,7 @@ class Job:
         work: Digest of the work that it was made for.
         generation: Generation of the spec that it was made for.
         created: When it was created.
+        started: When its controller began with it, since it was last let go on; None before.
         suspended: Whether it is held back, by us or by a queue.
         queued: Whether a queue decides when it starts.
         policy: Those of its limits that may change while it works.
@@ -140,8 +141,9 @@ class Job:
         failing: Whether it has given up, although not all of its pods are gone.
         end: How it ended; None while it has not.
         deleting: Whether it is on its way out.
+        lean: Whether its worker is told to need less memory.
+        stage: The stage of its run that it does; empty where it does all of it.
         profile: What its run took from a profile, as JSON; None where it took nothing.
-        started: When Kubernetes last began to work on one that a queue had to let go.
         ready: Whether it has a pod that runs, where that pod is not here.
         elsewhere: Whether another controller works on it, on pods that are not here.
     """
@@ -160,8 +162,10 @@ class Job:
     failing: bool
     end: JobEnd | None
     deleting: bool
-    profile: str | None = None
+    lean: bool = False
+    stage: str = ""
     started: datetime | None = None
+    profile: str | None = None
     ready: bool = False
     elsewhere: bool = False
 
@@ -216,34 +220,18 @@ class Pod:
     disrupted: bool
 
 
-class View(Protocol):
-    """What the watches have shown: a memory that is a moment behind the server, never ahead."""
-
-    def resource(self, ref: Ref) -> Resource | None:
-        """The resource of that name."""
-
-    def profile(self, place: ProfilePlace) -> Profile | None:
-        """The profile of that place."""
-
-    def jobs(self, owner: str) -> tuple[Job, ...]:
-        """Jobs that the resource of that uid controls."""
-
-    def pods(self, job: str) -> tuple[Pod, ...]:
-        """Pods that the Job of that uid controls."""
-
-    def workload(self, job: str) -> Workload | None:
-        """The Workload that Kueue made for the Job of that uid."""
-
-    shows_workloads: bool
-    """Whether Workloads are watched."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the server said when it refused what the last decision asked for."""
+    """What the server said when it refused what a decision asked for.
 
+    Attributes:
+        job: Name of the Job that it did not take, or whose pod.
+        conflict: Whether the name is taken by an object of somebody else.
+        message: In its words.
+    """
+
+    job: str
     conflict: bool
-    """Whether the name is taken by an object of somebody else."""
     message: str
 
 
@@ -261,7 +249,7 @@ class Observed:
         pods: Pods of each Job by the Job's uid, oldest first.
         workloads: Kueue's Workload of each Job that has one, by the Job's uid; None: not watched.
         taken: What that was, and from which profile; None where it uses none.
-        refusal: Set when this is the second decision of a look.
+        refusals: What was refused of this look's decisions before this one.
     """
 
     now: datetime
@@ -272,7 +260,7 @@ class Observed:
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
     workloads: Mapping[str, Workload] | None = None
     taken: Taken | None = None
-    refusal: Refusal | None = None
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +312,7 @@ class ConfirmGone:
 class TryPod:
     """Ask the server, without creating anything, whether it would take the Job's pod."""
 
+    job: str
     manifest: Manifest
 
 

@@ -8,13 +8,14 @@ import pytest
 from lathe_operator.values import Policy
 from tests.builders import PRUNE, QUANTIZE, ResourceBuilder, a_resource, target
 from tests.golden_files import Golden, as_yaml, without_digests
+from tests.staged_world import StagedWorld
 from tests.world import POLICY, World
 
 EVERYTHING = (
     a_resource()
     .steps(PRUNE)
     .targets(
-        target("cpu", "ONNXRuntime", QUANTIZE, cpu={"isa": ["avx2", "avx512_vnni"]}),
+        target("cpu", "ONNXRuntime", QUANTIZE),
         target("l4", "TensorRT", gpu={"product": "NVIDIA-L4"}),
     )
     .with_(
@@ -57,6 +58,24 @@ JOBS: dict[str, tuple[ResourceBuilder, Policy]] = {
         Policy("unused", worker_service_account="unused", allow_state_dict=True),
     ),
 }
+
+
+SLICE = {"mode": "MIG", "profile": "3g.40gb"}
+STAGED = a_resource().targets(
+    target("cpu", "ONNXRuntime", cpu={"isa": ["avx2", "avx512_vnni"]}),
+    target("a100", "TensorRT", gpu={"product": "NVIDIA-A100-SXM4-80GB", "partition": SLICE}),
+)
+
+
+async def test_the_job_of_a_stage(golden: Golden) -> None:
+    world = StagedWorld(STAGED)
+    await world.compressed()
+
+    for stage in ("compress", "build1", "build2"):
+        job = readable(world.stage(stage))
+        annotations = job["spec"]["template"]["metadata"]["annotations"]
+        annotations["lathe.dev/plan"] = annotations["lathe.dev/plan"]["targets"]
+        golden(f"job-{stage}.yaml", without_digests(as_yaml(job)))
 
 
 @pytest.mark.parametrize("name", JOBS)

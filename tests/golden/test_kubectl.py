@@ -83,6 +83,14 @@ async def test_the_tree_of_a_run_of_two_stages_with_everything_that_can_be_seen(
     golden("kubectl-status-everything.txt", shown(seen_in(world, resource)))
 
 
+async def test_how_far_the_run_before_had_come_is_not_shown() -> None:
+    world = await a_running_world()
+    resource = resource_of(world)
+    resource["status"]["progress"] = {"percent": 100, "updated": "2026-11-20T09:00:00Z"}
+
+    assert "100%" not in shown(seen_in(world, resource))
+
+
 async def test_a_terminal_gets_colours_and_nothing_that_steers_it() -> None:
     world = await succeeded()
     resource = resource_of(world)

@@ -32,9 +32,22 @@ async def unschedulable() -> World:
 async def retrying() -> World:
     world = await a_running_world()
     pod = world.cluster.one("Pod")["metadata"]["name"]
-    world.pod_status(pod, kubelet.ended(137, reason="OOMKilled"))
+    world.pod_status(pod, kubelet.ended(139))
     world.job_status({"failed": 1})
     await world.settle()
+    return world
+
+
+async def out_of_memory() -> World:
+    world = await a_running_world(
+        a_resource().with_(worker={"resources": {"limits": {"memory": "8Gi"}}})
+    )
+    for suffix in "bc":
+        pod = world.cluster.all("Pod")[-1]["metadata"]["name"]
+        world.pod_status(pod, kubelet.ended(137, reason="OOMKilled"))
+        await world.settle()
+        if world.cluster.all("Job"):
+            world.start_pod(suffix)
     return world
 
 
@@ -85,6 +98,7 @@ STORIES: tuple[Story, ...] = (
     unschedulable,
     a_running_world,
     retrying,
+    out_of_memory,
     succeeded,
     gate_failed,
     invalid,

@@ -64,11 +64,12 @@ def of_resource(name: str, resource: Document) -> Side:
 def of_manifest(name: str, manifest: Document) -> Side:
     """A run by its manifest: its plan, and what was measured."""
     gates = word(manifest, "gates", "reason")
-    asked = {
-        **_asked(dig(manifest, "plan") or {}),
-        "environment": _named(dig(manifest, "environment") or {}),
+    made_by = {
+        f"environment {key}": _spelled(each)
+        for key, each in (dig(manifest, "environment") or {}).items()
     }
-    return Side(name, asked, {"gates": gates, **_measured(manifest)})
+    asked = _asked(dig(manifest, "plan") or {})
+    return Side(name, asked, {"gates": gates, **_measured(manifest), **made_by})
 
 
 def between(left: object, right: object, path: str = "") -> tuple[Difference, ...]:

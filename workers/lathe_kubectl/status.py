@@ -78,9 +78,11 @@ def _when(what: str, time: str, seen: Seen) -> Word:
 
 
 def _progress(seen: Seen) -> Iterator[Node]:
-    """How far the worker is; once the run has ended, the last progress says nothing."""
+    """How far the worker is; that of a run that has ended, or of one before it, says nothing."""
     progress = dig(seen.resource, "status", "progress")
     if not progress or word(seen.resource, "status", "phase") in FINISHED:
+        return
+    if word(progress, "updated") < word(seen.resource, "status", "run", "startTime"):
         return
     count = f"({word(progress, 'stepIndex')} of {word(progress, 'steps')})"
     yield Node(

@@ -130,6 +130,10 @@ class TensorSpec:
     shape: tuple[int | str, ...]
 
 
+LEAN_PARTS = 4
+"""Into how many parts batches are taken where memory is short."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Samples side by side: every array's first axis is the sample."""
@@ -216,6 +220,10 @@ class Context:
         threads: CPU threads that the run may use.
         progress: Called with the share done, 0 to 1, and a short message.
         checkpoints: Keeps how far the step is, for steps that declare `checkpoints`.
+        lean: Whether to need less memory, at the cost of time: a worker ran out of it before.
+            Training takes each batch in `LEAN_PARTS`; its gradient is the same up to rounding,
+            but normalisations that look at a whole batch see a part, and labels that are left
+            out weigh a little differently. Data sets give smaller batches by themselves.
     """
 
     out: Path
@@ -227,6 +235,7 @@ class Context:
     threads: int
     progress: Callable[[float, str], None]
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    lean: bool = False
 
 
 class Step(Parameters, ABC):

@@ -62,7 +62,9 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     GATE_FAILED = "GateFailed"
     CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
     STEP_FAILED = "StepFailed"
+    TARGET_FAILED = "TargetFailed"
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     PENDING_DEADLINE_EXCEEDED = "PendingDeadlineExceeded"
@@ -88,6 +90,7 @@ class Reason(StrEnum):
     # the world
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     STORAGE_REFUSED = "StorageRefused"
+    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
     UNTRUSTED_ENDPOINT = "UntrustedEndpoint"
     OBJECT_CHANGED = "ObjectChanged"
     DISK_FULL = "DiskFull"

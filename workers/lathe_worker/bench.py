@@ -80,6 +80,8 @@ class OpenDatasets(Parameters):
     """The data sets."""
     inputs: tuple[TensorSpec, ...]
     """What the model takes."""
+    lean: bool = False
+    """Whether they are to be read in smaller batches."""
     evaluated: str | None = None
     """Name of the one that is measured on, which must share no sample with the others."""
 
@@ -106,6 +108,8 @@ class ApplyStep(Parameters):
     """Makes training and sampling repeatable."""
     threads: int
     """CPU threads to use."""
+    lean: bool = False
+    """Whether to need less memory."""
     checkpoints: Path
     """An empty directory, for what the step saves meanwhile."""
     resume: Path | None = None

@@ -1,6 +1,6 @@
 """The plan as a tree of steps: what is made from what, and where each target ends."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from lathe_api.plan import Plan, PlannedTarget, input_format
@@ -30,6 +30,7 @@ class PlannedStep:
         runtimes: What the result is for.
         aside: Whether it is no part of the way to a result, and only measured: then it is told to
             nobody, and the run goes on without what it cannot make.
+        target: The target whose own it is; None for what is common.
     """
 
     name: str
@@ -38,11 +39,17 @@ class PlannedStep:
     after: str | None
     runtimes: tuple[Runtime, ...]
     aside: bool = False
+    target: str | None = None
 
     @property
     def step(self) -> Step:
         """The step itself."""
         return self.entry if isinstance(self.entry, BuildEngine) else self.entry.step
+
+    @property
+    def is_built_here(self) -> bool:
+        """Whether it makes an engine for the GPU that it is built on."""
+        return self.kind == "buildEngine" and self.runtimes[0].name == "TensorRT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,13 @@ class Stop:
         step: Its name.
         graph: The step that gives the same as ONNX: itself, or an export; None when there is none.
         clocked: Whether it is for what runs here, so that its latency is measured.
+        target: The target whose own step it is; None for a common one.
     """
 
     step: str
     graph: str | None
     clocked: bool
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,15 @@ class Chain:
     def kinds(self) -> tuple[str, ...]:
         """Every kind of step in it, sorted."""
         return tuple(sorted({step.kind for step in self.steps}))
+
+    def of(self, targets: Collection[str]) -> "Chain":
+        """The part of it that leads to some of the targets, the common steps included."""
+        return replace(
+            self,
+            steps=tuple(it for it in self.steps if it.target is None or it.target in targets),
+            ends=tuple(end for end in self.ends if end.target in targets),
+            path=tuple(it for it in self.path if it.target is None or it.target in targets),
+        )
 
     def way_back(self, end: End) -> tuple[Stop, ...]:
         """What a target can go back to from its end, in order: earlier graphs of its steps.
@@ -123,8 +141,15 @@ class Chain:
         return frozenset(name for name in named if name is not None)
 
 
-def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
-    """Lay out a plan for a machine whose CPU has these features."""
+def chain_of(plan: Plan, isa: frozenset[str], here: frozenset[str] | None = None) -> Chain:
+    """Lay out a plan.
+
+    Args:
+        plan: What is to be done.
+        isa: Features of the CPU that it is done for, where the plan does not say.
+        here: Features of this CPU, which decide what can be run here; None: the same.
+    """
+    here = isa if here is None else here
     runtimes = tuple(dict.fromkeys(_runtime(target, isa) for target in plan.targets))
     given = input_format(plan.model)
     measured = plan.evaluation is not None and given is Format.TORCH
@@ -132,7 +157,7 @@ def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
     steps, ends = [*([_export(BASELINE, None)] if measured else []), *common], []
     for target in plan.targets:
         branch = _Branch(target, _runtime(target, isa), common, given)
-        runs_here = target.cpu is None or isa.issuperset(target.cpu.isa)
+        runs_here = target.cpu is None or here.issuperset(target.cpu.isa)
         steps += branch.steps
         ends.append(replace(branch.end, executed=branch.end.executed and runs_here))
     chain = Chain(tuple(steps), tuple(ends), BASELINE if measured else None)
@@ -142,9 +167,11 @@ def chain_of(plan: Plan, isa: frozenset[str]) -> Chain:
     return _with_path(chain, given)
 
 
-def _export(name: str, after: str | None, *, aside: bool = False) -> PlannedStep:
+def _export(
+    name: str, after: str | None, *, aside: bool = False, target: str | None = None
+) -> PlannedStep:
     """An export that nobody asked for, for a model in torch that is to be measured."""
-    return PlannedStep(name, "export", StepEntry(export=Export()), after, (), aside)
+    return PlannedStep(name, "export", StepEntry(export=Export()), after, (), aside, target)
 
 
 def _with_path(chain: Chain, given: Format) -> Chain:
@@ -162,10 +189,9 @@ def _with_path(chain: Chain, given: Format) -> Chain:
         graph = {Format.ONNX: step.name, Format.TORCH: exports.get(step.name)}.get(made)
         if made is Format.TORCH and graph is None:
             graph = f"{step.name}/{PASSED}"
-            steps.append(_export(graph, step.name, aside=True))
-        target = step.name.rpartition("/")[0]
-        clocked = graph is not None and own.get(target, True)
-        stops.append(Stop(step.name, graph, clocked))
+            steps.append(_export(graph, step.name, aside=True, target=step.target))
+        clocked = graph is not None and (step.target is None or own[step.target])
+        stops.append(Stop(step.name, graph, clocked, step.target))
     return replace(chain, steps=tuple(steps), path=tuple(stops))
 
 
@@ -188,7 +214,7 @@ class _Branch:
     ) -> None:
         self._target = target
         start = _stand(common, _Stand(None, given))
-        own = list(_in_line(target.steps, start, (runtime,), under=f"{target.name}/"))
+        own = list(_in_line(target.steps, start, (runtime,), target=target.name))
         end = _stand(own, start)
         self.steps = own
         if end.format is Format.ARCHIVE:
@@ -200,7 +226,11 @@ class _Branch:
 
     def _built(self, engine: BuildEngine, graph: _Stand, runtime: Runtime) -> End:
         name = f"{self._target.name}/buildEngine"
-        self.steps.append(PlannedStep(name, "buildEngine", engine, graph.after, (runtime,)))
+        self.steps.append(
+            PlannedStep(
+                name, "buildEngine", engine, graph.after, (runtime,), target=self._target.name
+            )
+        )
         return End(self._target.name, graph.after, name, executed=False)
 
     def _packed(self, line: list[PlannedStep], given: Format, archive: _Stand) -> End:
@@ -208,7 +238,7 @@ class _Branch:
         graph = packed.after
         if packed.format is Format.TORCH:
             graph = f"{self._target.name}/{MEASURED}"
-            self.steps.append(_export(graph, packed.after))
+            self.steps.append(_export(graph, packed.after, target=self._target.name))
         return End(self._target.name, graph, archive.after, executed=True)
 
 
@@ -227,10 +257,13 @@ def _stand(line: list[PlannedStep], start: _Stand) -> _Stand:
 
 
 def _in_line(
-    entries: tuple[StepEntry, ...], start: _Stand, runtimes: tuple[Runtime, ...], under: str = ""
+    entries: tuple[StepEntry, ...],
+    start: _Stand,
+    runtimes: tuple[Runtime, ...],
+    target: str | None = None,
 ) -> Iterator[PlannedStep]:
-    after = start.after
+    after, under = start.after, f"{target}/" if target else ""
     for entry in entries:
         name = f"{under}{entry.name or entry.kind.lower()}"
-        yield PlannedStep(name, entry.kind, entry, after, runtimes)
+        yield PlannedStep(name, entry.kind, entry, after, runtimes, target=target)
         after = name

@@ -55,17 +55,25 @@ class Given:
     seed: int
 
 
-def step_key(planned: PlannedStep, *, artifact: Digest, given: Given) -> str:
+def step_key(
+    planned: PlannedStep,
+    *,
+    artifact: Digest,
+    given: Given,
+    gpu: Mapping[str, str] | None = None,
+) -> str:
     """Name what a step makes: equal keys, equal artifact.
 
     Args:
         planned: The step.
         artifact: Digest of what it changes; the input model's for the first step.
         given: What all steps are given; of the data sets, only the step's own count.
+        gpu: What there is to know about the GPU here; an engine that is built on it is for it.
     """
     step = planned.step
     return of_document(
         {
+            **({"gpu": dict(gpu)} if gpu and planned.is_built_here else {}),
             "artifact": artifact,
             "model": given.model,
             "kind": planned.kind,
@@ -91,7 +99,7 @@ def described(ref: DatasetRef, digest: Digest) -> dict[str, Any]:
     return {"digest": digest, "versions": dict(versions("datasets")), **said}
 
 
-def run_key(plan: Plan, *, given: Given, chain: Chain) -> str:
+def run_key(plan: Plan, *, given: Given, chain: Chain, gpu: Mapping[str, str] | None = None) -> str:
     """Name the result of a whole run: equal keys, equal result, so that it is made only once.
 
     What does not decide the result is left out: who asks, credentials, and where things lie.
@@ -100,12 +108,15 @@ def run_key(plan: Plan, *, given: Given, chain: Chain) -> str:
         plan: What is done.
         given: What the steps are given; all data sets count.
         chain: All steps, with the runtimes that they are for.
+        gpu: What there is to know about the GPU here, if an engine is built on it and nothing in
+            the plan says which GPU that has to be.
     """
     work = plan.model_dump(
         mode="json", exclude_none=True, include={"steps", "targets", "evaluation"}
     )
     return of_document(
         {
+            **({"gpu": dict(gpu)} if gpu else {}),
             "model": given.model,
             "datasets": dict(given.datasets),
             "seed": given.seed,

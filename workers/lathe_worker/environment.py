@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lathe_steps.base import Parameters
+from lathe_steps.toolchains.gpu import this_gpu
 from lathe_steps.toolchains.isa import instruction_sets
 from lathe_steps.toolchains.versions import versions
 
@@ -26,11 +27,14 @@ class Environment(Parameters):
     """Version of Python."""
     versions: dict[str, str]
     """Version of every toolchain that the run uses, by distribution; Lathe's own included."""
+    gpu: dict[str, str] | None = None
+    """The GPU, its driver and the CUDA that it takes; None where there is none."""
 
 
 def environment(kinds: Iterable[str], threads: int) -> Environment:
     """Look at this machine, for a run of these kinds of steps; imports no toolchain."""
     found = [dict(versions(kind)) for kind in ("open", *kinds)]
+    gpu = this_gpu()
     return Environment(
         cpu=_cpu(),
         machine=platform.machine(),
@@ -39,6 +43,7 @@ def environment(kinds: Iterable[str], threads: int) -> Environment:
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         versions={name: each[name] for each in found for name in sorted(each)},
+        gpu=gpu.facts() if gpu else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Whether what was measured is good enough; see docs/design/0002-gates.md."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from lathe_api.v1alpha1.evaluation import Evaluation, Gate, Metric
 from lathe_api.v1alpha1.status import Word, clip
@@ -46,7 +46,12 @@ def judge(evaluation: Evaluation | None, measured: Measured | None) -> Verdict:
     A gate without a target is about every target on which its metric was measured; one that was
     measured nowhere fails as NotEvaluated. How one bound is decided says `lathe_worker.bounds`.
     """
-    if evaluation is None or measured is None:
+    return judge_all(evaluation, () if measured is None else (measured,))
+
+
+def judge_all(evaluation: Evaluation | None, measured: Sequence[Measured]) -> Verdict:
+    """The same for what was measured on several machines, each some of the targets."""
+    if evaluation is None or not measured:
         return Verdict(passed=True, reason=Reason.NOT_EVALUATED, message="nothing was evaluated")
     if not evaluation.gates:
         return Verdict(passed=True, reason=Reason.NO_GATES, message="no gates were asked for")
@@ -54,7 +59,7 @@ def judge(evaluation: Evaluation | None, measured: Measured | None) -> Verdict:
     failed = [result for result in results if not result.passed]
     if not failed:
         count = "1 gate" if len(results) == 1 else f"{len(results)} gates"
-        said = f"{count} passed on {measured.samples} samples of {measured.dataset}"
+        said = f"{count} passed on {measured[0].samples} samples of {measured[0].dataset}"
         return Verdict(passed=True, reason=Reason.ALL_GATES_PASSED, message=said, results=results)
     said = "; ".join(result.message for result in failed)
     if evaluation.on_failure == "Warn":
@@ -63,10 +68,30 @@ def judge(evaluation: Evaluation | None, measured: Measured | None) -> Verdict:
     return Verdict(passed=False, reason=reason, message=clip(said), results=results)
 
 
-def _results(gate: Gate, measured: Measured) -> Iterator[GateResult]:
+def about(evaluation: Evaluation, targets: Collection[str]) -> Evaluation:
+    """The evaluation without gates that are about other targets than these."""
+    gates = tuple(gate for gate in evaluation.gates if gate.target in {None, *targets})
+    return evaluation.model_copy(update={"gates": gates})
+
+
+def decidable(evaluation: Evaluation, measured: Measured) -> Evaluation:
+    """The evaluation with those gates that are about something that was measured."""
+    gates = tuple(
+        gate
+        for gate in evaluation.gates
+        if any(
+            metric.name is gate.metric and gate.target in {None, metric.target}
+            for metric in measured.metrics
+        )
+    )
+    return evaluation.model_copy(update={"gates": gates})
+
+
+def _results(gate: Gate, measured: Sequence[Measured]) -> Iterator[GateResult]:
     found = [
-        metric
-        for metric in measured.metrics
+        (metric, each.timing)
+        for each in measured
+        for metric in each.metrics
         if metric.name is gate.metric and gate.target in {None, metric.target}
     ]
     if not found:
@@ -77,8 +102,8 @@ def _results(gate: Gate, measured: Measured) -> Iterator[GateResult]:
             failure=Reason.NOT_EVALUATED,
             message=f"{gate.metric} could not be measured on {where}: {_why(gate.metric)}",
         )
-    for metric in found:
-        failure, message = decide(gate, metric, measured.timing)
+    for metric, timing in found:
+        failure, message = decide(gate, metric, timing)
         yield GateResult(gate=gate, target=metric.target, failure=failure, message=message)
 
 

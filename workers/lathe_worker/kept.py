@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ from lathe_worker.store import Store
 
 FOLDER = ".steps/"
 """Under the output's prefix: one folder per finished step, named by its key."""
+RUNS = "runs/"
+"""Below it: what the stages of one run leave to each other."""
 LIMIT = 1024 * 1024
 """Most bytes of a record of what is kept."""
 DAMAGED = frozenset({Reason.OBJECT_NOT_FOUND, Reason.DIGEST_MISMATCH, Reason.UNSAFE_OBJECT_NAME})
@@ -24,6 +27,40 @@ DAMAGED = frozenset({Reason.OBJECT_NOT_FOUND, Reason.DIGEST_MISMATCH, Reason.UNS
 log = logging.getLogger(__name__)
 
 Mode = Literal["Off", "Read", "ReadWrite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where finished work is looked for, and where it is kept.
+
+    Attributes:
+        reads: Prefixes that it is looked for under, in this order.
+        home: The prefix that it is kept under.
+        keeps: Whether it is kept at all.
+    """
+
+    reads: tuple[str, ...]
+    home: str
+    keeps: bool
+
+
+def shelf(output: str, mode: Mode, run: str | None = None) -> Shelf:
+    """The shelf under an output's prefix.
+
+    Args:
+        output: The prefix, which ends in '/'.
+        mode: Whether the user wants finished work to be taken up, and kept.
+        run: Names a run of several stages: whatever the mode, one stage takes up there what the
+            one before has kept. With another mode than ReadWrite, no other run looks there.
+    """
+    shared = f"{output}{FOLDER}"
+    if mode == "ReadWrite":
+        return Shelf((shared,), shared, keeps=True)
+    others = (shared,) if mode == "Read" else ()
+    if run is None:
+        return Shelf(others, shared, keeps=False)
+    home = f"{shared}{RUNS}{run}/"
+    return Shelf((home, *others), home, keeps=True)
 
 
 class FileRecord(Parameters):

@@ -14,14 +14,18 @@ from pydantic import ValidationError
 
 from lathe_api.outcome import Outcome
 from lathe_api.plan import Plan
-from lathe_steps.errors import InvalidSpec
+from lathe_steps.errors import InvalidSpec, Transient
+from lathe_steps.reasons import Reason
 from lathe_worker.cluster_reporter import Cluster, ClusterReporter
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.pipeline import run
 from lathe_worker.progress import NoReporter, Reporter
 from lathe_worker.s3.settings import CA_BUNDLE
 from lathe_worker.settings import WorkerSettings, usable_threads
+from lathe_worker.stage_runs import part_named, run_stage
+from lathe_worker.stage_walk import World
 from lathe_worker.storage import open_store
+from lathe_worker.store import Store
 
 PROTOCOL = 1
 IDENTITY = Path("/var/run/secrets/lathe")
@@ -50,20 +54,25 @@ def outcome_in(environ: Mapping[str, str]) -> Outcome:
     """How the run ends that the environment describes; raises nothing."""
     try:
         plan = read_plan(Path(environ.get("LATHE_PLAN", "/etc/lathe/plan.json")))
+        require_authorities(plan, environ)
         with (
             open_store(plan.storage, storage_environment(environ)) as store,
             reporter_in(environ) as reporter,
         ):
-            return run(
-                plan,
-                store=store,
-                root=Path(environ.get("LATHE_WORKSPACE", "/workspace")),
-                reporter=reporter,
-                settings=settings_in(environ),
-            )
+            return run_in(environ, plan, store, reporter)
     except (Exception, KeyboardInterrupt) as error:
         log.debug("the worker stopped", exc_info=True)
         return outcome_of(classify(error))
+
+
+def run_in(environ: Mapping[str, str], plan: Plan, store: Store, reporter: Reporter) -> Outcome:
+    """Run the whole plan, or the stage of it that the Job is for."""
+    root, settings = Path(environ.get("LATHE_WORKSPACE", "/workspace")), settings_in(environ)
+    stage = environ.get("LATHE_STAGE")
+    if stage is None:
+        return run(plan, store=store, root=root, reporter=reporter, settings=settings)
+    part = part_named(plan, environ["LATHE_RUN"], stage)
+    return run_stage(World(plan, part, store, reporter, settings), root=root)
 
 
 def read_plan(path: Path) -> Plan:
@@ -97,9 +106,27 @@ def settings_in(environ: Mapping[str, str]) -> WorkerSettings:
     size = environ.get("LATHE_WORKSPACE_SIZE")
     return WorkerSettings(
         threads=int(environ.get("LATHE_THREADS") or usable_threads()),
+        lean=environ.get("LATHE_LEAN") == "true",
         allow_state_dict=environ.get("LATHE_ALLOW_STATE_DICT") == "true",
         workspace_size=int(size) if size else None,
         environment=environ,
+    )
+
+
+def require_authorities(plan: Plan, environ: Mapping[str, str]) -> None:
+    """Look whether the certificates are mounted that the plan wants to be trusted.
+
+    Raises:
+        Transient: ConfigMapNotFound; it may come, and another pod finds it.
+    """
+    mounted, wanted = environ.get("LATHE_CA_BUNDLE"), plan.storage.s3.ca
+    if not mounted or wanted is None or Path(mounted).exists():
+        return
+    reference = wanted.config_map_ref
+    raise Transient(
+        f"spec.storage.s3.ca: there is no ConfigMap {reference.name} with a key {reference.key} in "
+        f"the namespace {plan.namespace}; create it",
+        reason=Reason.CONFIG_MAP_NOT_FOUND,
     )
 
 

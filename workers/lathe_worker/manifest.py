@@ -92,10 +92,17 @@ class Manifest(Parameters):
     """The result in three words."""
     environment: Environment
     """Where it was done, and with what."""
+    made_on: dict[str, Environment] | None = None
+    """Where each target was made, in a run whose targets need different hardware."""
     manifest_uri: Annotated[str, Field(alias="manifestURI")]
     """Where this manifest is."""
     report_uri: Annotated[str, Field(alias="reportURI")]
     """The report, to read in a browser."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a result for every target."""
+        return all(target.state == "Succeeded" for target in self.targets)
 
     def dumped(self) -> bytes:
         """The manifest as JSON: the same manifest is the same bytes."""

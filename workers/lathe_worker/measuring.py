@@ -6,6 +6,7 @@ from lathe_api.v1alpha1.evaluation import Evaluation
 from lathe_steps.base import Artifact
 from lathe_worker.bench import Bench, Measure, Progress
 from lathe_worker.chain import Chain, Stop
+from lathe_worker.gates import decidable
 from lathe_worker.measured import Candidate, Measured, Passed
 from lathe_worker.rollback import Result, settle
 from lathe_worker.steps import Steps
@@ -22,6 +23,9 @@ class Measuring:
         bench: Measures it.
         threads: CPU threads of the run.
         progress: Told how far a measurement is.
+        path: What is measured on the way; None: everything that the chain says.
+        partly: Whether other results of the run are measured elsewhere: then gates on what was not
+            measured here are not decided here.
     """
 
     evaluation: Evaluation
@@ -30,6 +34,8 @@ class Measuring:
     bench: Bench
     threads: int
     progress: Progress
+    path: tuple[Stop, ...] | None = None
+    partly: bool = False
 
     def settled(self) -> Result:
         """Measure the results, judge them, and go back where that is asked for."""
@@ -37,7 +43,9 @@ class Measuring:
         ways = {
             end.target: tuple(filter(self.steps.made, self.chain.way_back(end))) for end in ends
         }
-        return settle(self.evaluation, self.results(), ways, self.at)
+        measured = self.results()
+        asked = decidable(self.evaluation, measured) if self.partly else self.evaluation
+        return settle(asked, measured, ways, self.at)
 
     def results(self) -> Measured:
         """What came out for each target, and the way to it."""
@@ -50,9 +58,8 @@ class Measuring:
             )
             for end in self.chain.ends
         )
-        return self._measured(
-            candidates, tuple(filter(None, map(self.steps.passed, self.chain.path)))
-        )
+        path = self.chain.path if self.path is None else self.path
+        return self._measured(candidates, tuple(filter(None, map(self.steps.passed, path))))
 
     def at(self, target: str, stop: Stop) -> Measured:
         """What a step had made, as if it were a target's result."""

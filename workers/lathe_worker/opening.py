@@ -50,6 +50,7 @@ def open_inputs(
                     for ref, fetched in inputs.datasets
                 ),
                 inputs=opened.inputs,
+                lean=settings.lean,
                 evaluated=plan.evaluation.dataset if plan.evaluation else None,
             )
         )

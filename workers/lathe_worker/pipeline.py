@@ -15,13 +15,14 @@ from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import InvalidSpec, Stopped
 from lathe_worker import publish
 from lathe_worker.bench import Bench, Require, Wanted
-from lathe_worker.chain import End, Stop, chain_of
+from lathe_worker.chain import Chain, End, Stop, chain_of
 from lathe_worker.claims import Claims
 from lathe_worker.digests import Given, run_key
 from lathe_worker.environment import environment, features
 from lathe_worker.errors import classify, outcome_of
-from lathe_worker.fetch import Inputs, fetch, look
+from lathe_worker.fetch import Inputs, Listing, fetch, look
 from lathe_worker.gates import Verdict, judge
+from lathe_worker.hardware import require_gpus
 from lathe_worker.manifest import Manifest
 from lathe_worker.measuring import Measuring, published
 from lathe_worker.notes import Notes
@@ -73,11 +74,15 @@ def run(
         How the run ended: with an exit code of 0, or with a failure. Also when it was interrupted
         (KeyboardInterrupt): then the failure's reason is Interrupted.
     """
-    walk = Walk(plan, store, reporter, settings)
+    return walked(Walk(plan, store, reporter, settings), root, bench)
+
+
+def walked(walk: "Walk", root: Path, bench: OpenBench) -> Outcome:
+    """Walk to the end, wherever that is; see `run`."""
     try:
         with ExitStack() as stack:
-            space = stack.enter_context(workspace(root, settings.workspace_size))
-            tools = bench(settings, space.fresh("bench"))
+            space = stack.enter_context(workspace(root, walk.settings.workspace_size))
+            tools = bench(walk.settings, space.fresh("bench"))
             stack.callback(tools.close)
             stack.callback(walk.claim.close)
             return walk.go(space, tools)
@@ -90,43 +95,54 @@ class Walk:
     """One run on its way: what is known so far can be told wherever it ends."""
 
     def __init__(
-        self, plan: Plan, store: Store, reporter: Reporter, settings: WorkerSettings
+        self,
+        plan: Plan,
+        store: Store,
+        reporter: Reporter,
+        settings: WorkerSettings,
+        *,
+        chain: Chain | None = None,
+        span: tuple[int, int] = (0, 100),
     ) -> None:
+        """Set out.
+
+        Args:
+            plan: What to do.
+            store: Reaches the model, the data sets and the output.
+            reporter: Told how far the run is.
+            settings: What the run may use.
+            chain: The steps that are done here; None: all of the plan's.
+            span: Percent of the whole run between which this walk is.
+        """
         self.plan = plan
         self.store = store
         self.settings = settings
-        self.chain = chain_of(plan, features())
+        self.chain = chain_of(plan, features()) if chain is None else chain
         self.environment = environment(self.chain.kinds, settings.threads)
-        self.meter = Meter(stages(self.chain), reporter)
+        self.meter = Meter(stages(self.chain), reporter, span)
         self.run_key = ""
         self.steps: Steps | None = None
         self.claim = ExitStack()
         self.start = time.monotonic()
 
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self.start
+
     def go(self, space: Workspace, bench: Bench) -> Outcome:
         """Walk to the end."""
-        require_allowed(self.plan, self.settings)
-        self.meter.begin(FETCH)
-        listing = look(self.plan, self.store)
+        listing = self.look()
         notes = Notes(self.store, self.plan.output.uri, self.plan.cache)
-        if complete := self._complete(notes.given(self.plan, listing)):
+        if complete := self.complete(notes.given(self.plan, listing)):
             return complete
-        bench.require(self._wanted())  # nobody should train for hours to learn it then
-        inputs = fetch(self.plan.model, listing, self.store, space, self.meter.advance)
+        inputs = self.fetch(listing, space, bench)
         notes.keep(inputs)
         given = listing.given(self.plan, inputs.digests)
-        if complete := self._complete(given) or self._claimed(given):
+        if complete := self.complete(given) or self.claimed(given):
             return complete
-        self.meter.begin(OPEN)
-        opened = open_inputs(self.plan, inputs, self.settings, space, bench)
-        self.steps = Steps(
-            self.chain,
-            Ground(opened, given, self.settings.threads),
-            bench=bench,
-            records=Records(self.store, self.plan.output.uri, self.plan.cache),
-            workspace=space,
-            meter=self.meter,
-        )
+        records = Records(self.store, self.plan.output.uri, self.plan.cache)
+        self.steps = self.open(inputs, given, records, space, bench)
         for step in self.chain.steps:
             if step.aside:
                 self.steps.try_aside(step.name)
@@ -136,7 +152,36 @@ class Walk:
         result = self._settle(self.steps, bench)
         bench.close()  # nothing may touch what is published
         self.meter.begin(PUBLISH)
-        return self._complete(given) or self._publish(self.steps, inputs, result)
+        return self.complete(given) or self._publish(self.steps, inputs, result)
+
+    def look(self) -> Listing:
+        """Look at every input, before anything is done."""
+        require_allowed(self.plan, self.settings)
+        self.meter.begin(FETCH)
+        return look(self.plan, self.store)
+
+    def fetch(self, listing: Listing, space: Workspace, bench: Bench) -> Inputs:
+        """Bring every input, once it is sure that the steps can be done here."""
+        ends = {end.target for end in self.chain.ends}
+        made = [target for target in self.plan.targets if target.name in ends]
+        require_gpus(made, self.environment.gpu)
+        bench.require(self._wanted())  # nobody should train for hours to learn it then
+        return fetch(self.plan.model, listing, self.store, space, self.meter.advance)
+
+    def open(
+        self, inputs: Inputs, given: Given, records: Records, space: Workspace, bench: Bench
+    ) -> Steps:
+        """Open what was fetched: the steps stand on it."""
+        self.meter.begin(OPEN)
+        opened = open_inputs(self.plan, inputs, self.settings, space, bench)
+        return Steps(
+            self.chain,
+            Ground(opened, given, self.settings.threads, self.settings.lean, self.environment.gpu),
+            bench=bench,
+            records=records,
+            workspace=space,
+            meter=self.meter,
+        )
 
     def _wanted(self) -> Require:
         return Require(
@@ -147,24 +192,35 @@ class Walk:
             )
         )
 
-    def _complete(self, given: Given | None) -> Outcome | None:
+    def complete(self, given: Given | None) -> Outcome | None:
         """How the run ended that has published the whole result already, if there was one."""
         if given is None:
             return None
-        self.run_key = run_key(self.plan, given=given, chain=self.chain)
-        found = publish.find(self.store, Place(self.plan.output, self.run_key))
-        return self._end(found, "Hit") if found else None
+        self.run_key = self.key_of(given)
+        return self.published_before()
 
-    def _claimed(self, given: Given) -> Outcome | None:
+    def key_of(self, given: Given) -> str:
+        """The run's key; a GPU counts where an engine is built on it."""
+        built = any(step.is_built_here for step in self.chain.steps)
+        gpu = self.environment.gpu if built else None
+        return run_key(self.plan, given=given, chain=self.chain, gpu=gpu)
+
+    def published_before(self) -> Outcome | None:
+        """The same, once the run's key is known."""
+        found = publish.find(self.store, Place(self.plan.output, self.run_key))
+        return self.end(found, "Hit") if found else None
+
+    def claimed(self, given: Given) -> Outcome | None:
         """Claim the work of the run; how it ended, where somebody else did it meanwhile."""
         place = Place(self.plan.output, self.run_key)
-        held = Claims(self.store, self.plan, self.settings.pace).held(
-            self.run_key,
-            is_done=lambda: publish.find(self.store, place) is not None,
-            tell=lambda message: self.meter.advance(1.0, message),
-        )
+        self.hold(self.run_key, lambda: publish.find(self.store, place) is not None)
+        return self.complete(given)
+
+    def hold(self, key: str, is_done: Callable[[], bool]) -> None:
+        """Claim the work that a key names, unless it is done meanwhile."""
+        claims = Claims(self.store, self.plan, self.settings.pace)
+        held = claims.held(key, is_done, tell=lambda said: self.meter.advance(1.0, said))
         self.claim.enter_context(held)
-        return self._complete(given)
 
     def _settle(self, steps: Steps, bench: Bench) -> Result:
         """Measure what came out, and decide what is published of it."""
@@ -179,7 +235,7 @@ class Walk:
         place = Place(self.plan.output, self.run_key, rejected=is_rejected(self.plan, verdict))
         finals = published(self.chain, steps, result)
         artifacts = publish.upload(self.store, place, finals, self.meter.advance)
-        seconds = time.monotonic() - self.start
+        seconds = self.seconds
         report = Report(
             run_key=self.run_key,
             finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -198,9 +254,10 @@ class Walk:
             summary=summary(self.plan, measured.metrics if measured else (), seconds),
             environment=self.environment,
         )
-        return self._end(publish.complete(self.store, place, report), "Miss")
+        return self.end(publish.complete(self.store, place, report), "Miss")
 
-    def _end(self, manifest: Manifest, cache: Literal["Hit", "Miss"]) -> Outcome:
+    def end(self, manifest: Manifest, cache: Literal["Hit", "Miss"]) -> Outcome:
+        """Point to what is published, and say that it is."""
         publish.point(self.store, self.plan.output, manifest)
         self.meter.finish("published" if cache == "Miss" else "the result was there already")
         return manifest.outcome(cache)
@@ -254,7 +311,9 @@ def target_of(
         state="Succeeded",
         executed=end.executed,
         message=_about(target, end, final, stop),
-        gpu_product=target.gpu.product if target.gpu else None,
+        gpu_product=facts.get("gpu_product") or (target.gpu.product if target.gpu else None),
         compute_capability=facts.get("compute_capability"),
         tensorrt_version=facts.get("tensorrt_version"),
+        cuda_version=facts.get("cuda_version"),
+        driver_version=facts.get("driver_version"),
     )

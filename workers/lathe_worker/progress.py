@@ -42,9 +42,16 @@ class Meter:
     stage, whose result was lost, does not lower the figure.
     """
 
-    def __init__(self, stages: Sequence[Stage], reporter: Reporter) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        reporter: Reporter,
+        span: tuple[int, int] = (0, 100),
+    ) -> None:
+        """Tell `reporter` of these stages, which go from one end of `span` to the other."""
         self._stages = tuple(stages)
         self._reporter = reporter
+        self._span = span
         self._total = sum(stage.weight for stage in stages)
         self._index = 0
         self._percent = 0
@@ -72,7 +79,8 @@ class Meter:
         self._report(100, message)
 
     def _report(self, percent: int, message: str) -> None:
-        self._percent = max(self._percent, percent)
+        first, last = self._span
+        self._percent = max(self._percent, first + (last - first) * percent // 100)
         self._reporter.update(
             Progress(
                 percent=self._percent,

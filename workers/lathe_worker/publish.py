@@ -49,14 +49,17 @@ class Place:
 
 
 def find(store: Store, place: Place) -> Manifest | None:
-    """The manifest of a result that is complete; None when there is none that can be read."""
+    """The manifest of a result that is complete; None when there is none that can be read.
+
+    One that misses targets is not: the next run with the same key adds them.
+    """
     if not store.exists(place.uri(NAME)):
         return None
     try:
         found = Manifest.model_validate_json(store.read_bytes(place.uri(NAME), limit=LIMIT))
     except ValidationError:
         return None
-    return found if found.run_key == place.run_key else None
+    return found if found.run_key == place.run_key and found.is_whole else None
 
 
 def upload(
@@ -111,6 +114,7 @@ def complete(store: Store, place: Place, report: Report) -> Manifest:
         gates=report.gates,
         summary=report.summary,
         environment=report.environment,
+        made_on=report.made_on,
         manifest_uri=place.uri(NAME),
         report_uri=place.uri(HTML_NAME),
     )
@@ -119,8 +123,8 @@ def complete(store: Store, place: Place, report: Report) -> Manifest:
 
 
 def point(store: Store, output: Output, manifest: Manifest) -> None:
-    """Let the pointer lead to a result, if the plan asks for one and every gate passed."""
-    if output.publish is None or not manifest.gates.passed:
+    """Let the pointer lead to a whole result, if the plan asks for one and every gate passed."""
+    if output.publish is None or not (manifest.gates.passed and manifest.is_whole):
         return
     document = {
         "schemaVersion": "lathe.dev/pointer/v1",

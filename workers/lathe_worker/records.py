@@ -15,7 +15,7 @@ from lathe_worker import digests
 from lathe_worker.addresses import files_under
 from lathe_worker.chain import PlannedStep
 from lathe_worker.checkpoints import Checkpoint
-from lathe_worker.kept import FOLDER, LIMIT, FileRecord, Mode, brought, sent
+from lathe_worker.kept import LIMIT, FileRecord, Mode, brought, sent, shelf
 from lathe_worker.newfile import digest_of
 from lathe_worker.store import Store
 
@@ -81,20 +81,27 @@ class Made:
 class Records:
     """The finished steps under one output's prefix."""
 
-    def __init__(self, store: Store, output: str, mode: Mode) -> None:
-        """Look in, and write to, `output`, a prefix that ends in '/', as far as `mode` allows."""
+    def __init__(self, store: Store, output: str, mode: Mode, run: str | None = None) -> None:
+        """Look in, and write to, `output`, a prefix that ends in '/'; see `kept.shelf`."""
         self._store = store
-        self._prefix = f"{output}{FOLDER}"
-        self._mode = mode
+        self._shelf = shelf(output, mode, run)
+        self._found: dict[str, str] = {}
 
     def checkpoint(self, key: str) -> Checkpoint:
         """How far the step with this key is, kept beside what it will make."""
-        return Checkpoint(self._store, f"{self._prefix}{key}/", self._mode)
+        mode: Mode = "ReadWrite" if self._shelf.keeps else "Read" if self._shelf.reads else "Off"
+        return Checkpoint(self._store, f"{self._shelf.home}{key}/", mode)
 
     def find(self, key: str) -> StepRecord | None:
         """Look for a finished step; what cannot be read as one is none."""
-        uri = f"{self._prefix}{key}/{MARKER}"
-        if self._mode == "Off" or not self._store.exists(uri):
+        for prefix in self._shelf.reads:
+            if record := self._read(f"{prefix}{key}/{MARKER}", key):
+                self._found[key] = prefix
+                return record
+        return None
+
+    def _read(self, uri: str, key: str) -> StepRecord | None:
+        if not self._store.exists(uri):
             return None
         try:
             record = StepRecord.model_validate_json(self._store.read_bytes(uri, limit=LIMIT))
@@ -105,7 +112,8 @@ class Records:
 
     def restore(self, record: StepRecord, into: Path) -> Artifact | None:
         """Bring a finished step's files into a folder; None when they are not what was kept."""
-        if not brought(self._store, record.files, f"{self._prefix}{record.key}/", into):
+        prefix = self._found.get(record.key, self._shelf.home)
+        if not brought(self._store, record.files, f"{prefix}{record.key}/", into):
             log.warning("step %s is run again", record.name)
             return None
         return Artifact(record.format, into, record.entry, record.facts, record.evidence)
@@ -127,18 +135,18 @@ class Records:
             seconds=made.seconds,
             versions=dict(made.versions),
         )
-        if self._mode == "ReadWrite":
+        if self._shelf.keeps:
             document = record.model_dump_json(indent=1).encode()
-            self._store.write_bytes(f"{self._prefix}{key}/{MARKER}", document)
+            self._store.write_bytes(f"{self._shelf.home}{key}/{MARKER}", document)
         return record
 
     def _keep(self, key: str, folder: Path) -> tuple[FileRecord, ...]:
-        if self._mode != "ReadWrite":
+        if not self._shelf.keeps:
             return tuple(
                 FileRecord(name=name, digest=digest_of(path), bytes=path.stat().st_size)
                 for name, path in files_under(folder)
             )
-        return sent(self._store, folder, f"{self._prefix}{key}/")
+        return sent(self._store, folder, f"{self._shelf.home}{key}/")
 
 
 def _is_whole(record: StepRecord) -> bool:

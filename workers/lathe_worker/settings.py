@@ -45,6 +45,7 @@ class WorkerSettings:
 
     Attributes:
         threads: CPU threads that steps and measurements use.
+        lean: Whether to need less memory: a worker of the same run ran out of it.
         allow_state_dict: Whether a torch file may be read (weights only, in a child process).
         workspace_size: Most bytes that the workspace may hold; None: what its disk has free.
         open_timeout: Seconds that checking the input model may take.
@@ -54,6 +55,7 @@ class WorkerSettings:
     """
 
     threads: int = field(default_factory=usable_threads)
+    lean: bool = False
     allow_state_dict: bool = False
     workspace_size: int | None = None
     open_timeout: float = 900.0

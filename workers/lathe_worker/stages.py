@@ -34,3 +34,9 @@ def _weight(planned: PlannedStep) -> float:
     step = planned.step
     within = step.checkpoints and step.dataset_names()  # such as training between passes
     return TRAINING if step.trains or within else WEIGHTS.get(planned.kind, SHORT)
+
+
+def share(part: Chain, whole: Chain) -> int:
+    """Percent of a run's time that a part of its steps is expected to take."""
+    weights = [sum(stage.weight for stage in stages(chain)) for chain in (part, whole)]
+    return int(100 * weights[0] / weights[1])

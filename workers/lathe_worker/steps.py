@@ -37,11 +37,15 @@ class Ground:
         opened: The input model, checked.
         given: The same and the data sets, as digests.
         threads: CPU threads to use.
+        lean: Whether steps are to need less memory.
+        gpu: What there is to know about the GPU here; None where there is none.
     """
 
     opened: Opened
     given: Given
     threads: int
+    lean: bool = False
+    gpu: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,7 @@ class Steps:
             planned,
             artifact=self._done[after].record.digest if after else self._ground.given.model,
             given=self._ground.given,
+            gpu=self._ground.gpu,
         )
 
     def _run(self, planned: PlannedStep) -> Artifact:
@@ -215,6 +220,7 @@ class Steps:
             runtimes=planned.runtimes,
             seed=self._ground.given.seed,
             threads=self._ground.threads,
+            lean=self._ground.lean,
             checkpoints=self._workspace.fresh(f"checkpoints-{planned.name}"),
             resume=resume,
         )

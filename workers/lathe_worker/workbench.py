@@ -9,16 +9,17 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from lathe_steps.base import Artifact, Context, Step
+from lathe_steps.base import Artifact, Context, Dataset, Step
 from lathe_steps.errors import BadInput, Internal, Stopped
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.source import inputs_of, open_source
 from lathe_worker.apart import Died, apart
 from lathe_worker.bench import ApplyStep, Measure, OpenDatasets, Opened, OpenModel, Require
 from lathe_worker.comparison import Comparison
-from lathe_worker.datasets import DiskDataset, open_dataset, require_apart
+from lathe_worker.datasets import open_dataset, require_apart
 from lathe_worker.errors import classify, crashed_on, disk_full, first_line, is_full
 from lathe_worker.evaluate import measure
+from lathe_worker.lean import leaner
 from lathe_worker.measured import Measured
 
 Progress = Callable[[float, str], None]
@@ -42,7 +43,7 @@ class Workbench:
     """Carries out one request after the other, and keeps data sets open between them."""
 
     def __init__(self) -> None:
-        self._datasets: dict[str, DiskDataset] = {}
+        self._datasets: dict[str, Dataset] = {}
 
     def handle(self, request: str, progress: Progress, saved: Saved) -> str:
         """Carry out a request; both it and the answer are JSON."""
@@ -67,13 +68,16 @@ class Workbench:
                 return self._measure(request, progress)
 
     def _open_datasets(self, request: OpenDatasets) -> None:
-        self._datasets = {
+        opened = {
             each.ref.name: open_dataset(each.ref, each.file, each.scratch, request.inputs)
             for each in request.datasets
         }
         if request.evaluated is not None:
-            seen = [it for name, it in self._datasets.items() if name != request.evaluated]
-            require_apart(self._datasets[request.evaluated], seen)
+            seen = [it for name, it in opened.items() if name != request.evaluated]
+            require_apart(opened[request.evaluated], seen)
+        self._datasets = {
+            name: leaner(it, request.inputs) if request.lean else it for name, it in opened.items()
+        }
 
     def _apply(self, request: ApplyStep, progress: Progress, saved: Saved) -> Artifact:
         step = request.entry if isinstance(request.entry, Step) else request.entry.step
@@ -86,6 +90,7 @@ class Workbench:
             seed=request.seed,
             threads=request.threads,
             progress=progress,
+            lean=request.lean,
             checkpoints=Folders(request.checkpoints, request.resume, saved),
         )
         try:

@@ -28,11 +28,15 @@ class RunLimits(Parameters):
     """How long and how often; a profile may say so for many resources."""
 
     active_deadline_seconds: Seconds = 14_400
-    """Most running time; time in queues and while suspended does not count."""
+    """Most running time, of each Job of the run; time in queues and while suspended does not
+    count."""
     pending_deadline_seconds: Seconds = 86_400
-    """Most time from submission to the start of the run."""
+    """Most time from submission to the start of the run, and from when one of its stages is wanted
+    to the start of that."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
-    """Failures of the worker before the run fails; evictions and preemptions do not count."""
+    """Failures of the worker before the run fails; evictions and preemptions do not count. A worker
+    that runs out of memory is tried once more with smaller batches, in a Job that counts anew, and
+    then the run fails; with 0 it fails at once."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
     """Delete the resource this long after it finished; without it, keep it."""
     job_ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] = Field(

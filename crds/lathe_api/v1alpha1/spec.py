@@ -11,7 +11,7 @@ from lathe_api.v1alpha1.steps import StepEntry
 from lathe_api.v1alpha1.storage import S3URI, ObjectName, Storage
 from lathe_steps.architecture import Architecture
 from lathe_steps.base import Parameters, Rule
-from lathe_steps.build_engine import BuildEngine
+from lathe_steps.build_engine import BuildEngine, ComputeCapability
 from lathe_steps.words import Feature, Name, TensorName
 
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -63,11 +63,41 @@ class Model(Parameters):
     """Refuse to start from other bytes than these. The digest is in every manifest."""
 
 
+class Partition(Parameters):
+    """A slice of a GPU."""
+
+    mode: Literal["MIG"] = "MIG"
+    """How the GPU is partitioned: MIG, in NVIDIA's words a multi-instance GPU."""
+    profile: Annotated[str, Field(max_length=16, pattern=r"^[1-7]g\.[0-9]{1,3}gb(\.me)?$")]
+    """The slice, such as 3g.40gb: its pod asks for one nvidia.com/mig-3g.40gb, as the device plugin
+    calls it with the strategy mixed. With the strategy single, the product alone names slices."""
+
+
 class GPU(Parameters):
     """The GPU that a target is built on."""
 
-    product: Annotated[str, Field(min_length=1, max_length=63)]
-    """Value of the node label nvidia.com/gpu.product."""
+    rules: ClassVar = (
+        Rule(
+            "has(self.product) || has(self.computeCapability)",
+            "say which GPU by product or computeCapability",
+            lambda it: it.product is not None or it.compute_capability is not None,
+        ),
+    )
+
+    product: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Value of the node label nvidia.com/gpu.product, which for slices of the MIG strategy single
+    ends in -MIG- and their profile."""
+    compute_capability: ComputeCapability | None = None
+    """Such as 8.9: the node labels nvidia.com/gpu.compute.major and .minor. Any GPU that has it
+    will do, unless product says which."""
+    partition: Partition | None = None
+    """The slice of it that the work gets; without it, a whole GPU."""
+
+    def __str__(self) -> str:
+        """As people call it."""
+        capability = self.compute_capability and f"SM {self.compute_capability}"
+        part = self.partition and f"MIG {self.partition.profile}"
+        return " ".join(word for word in (self.product, capability, part) if word)
 
 
 class CPU(Parameters):

@@ -10,6 +10,8 @@ from lathe_steps.base import Parameters
 from lathe_steps.reasons import Reason
 
 MAX_TEXT = 1024
+HISTORY = 5
+"""How many runs are remembered."""
 MAX_PROFILE = 131_072
 """Bytes of a profile that a run can keep: its Job carries them, too."""
 
@@ -24,6 +26,10 @@ Text = Annotated[str, BeforeValidator(clip), Field(max_length=MAX_TEXT)]
 Word = Annotated[str, Field(max_length=253)]
 Time = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 """RFC 3339, in UTC, to the second."""
+
+
+def _by_name(keys: list[str]) -> dict[str, list[str]]:
+    return {"x-kubernetes-list-map-keys": keys}
 
 
 class Phase(StrEnum):
@@ -73,6 +79,29 @@ class Condition(Parameters):
     """The same for people: what happened to what, and what to do."""
 
 
+State = Literal["Pending", "Running", "Succeeded", "Failed"]
+
+
+class StageStatus(Parameters):
+    """A part of a run that has a Job of its own, since it needs hardware of its own."""
+
+    name: Word
+    """compress for what all targets share, build1, build2… for targets on hardware of their own,
+    publish for the end."""
+    job: Word | None = None
+    """Its Job."""
+    state: State
+    """Where it is."""
+    since: Time
+    """Since when it is there."""
+    reason: Word | None = None
+    """Why it is not further, or why it failed, in one CamelCase word."""
+    message: Text = ""
+    """The same for people."""
+    lean: bool = False
+    """Whether its worker is told to need less memory, since one before it ran out of it."""
+
+
 class TakenProfile(Parameters):
     """The profile that a run uses, as it was when the run took it."""
 
@@ -96,12 +125,17 @@ class Run(Parameters):
     plan: Word | None = None
     """Digest of the plan and of the pod that works on it, which names the Job."""
     restart: Word | None = None
-    """The request to restart that the run answers: the annotation
-    lathe.dev/restart-requested-at."""
+    """The request to restart that the run answers: the annotation lathe.dev/restartedAt."""
     job: Word | None = None
-    """The Job's name."""
+    """The Job's name. A run of several stages has more, whose names begin with this one."""
+    stages: Annotated[
+        tuple[StageStatus, ...], Field(max_length=18, json_schema_extra=_by_name(["name"]))
+    ] = ()
+    """The stages that have begun, of a run whose targets need different hardware."""
     attempt: int = 1
     """Which pod of the Job it is."""
+    lean: bool = False
+    """Whether its worker takes smaller batches, since one before it ran out of memory."""
     start_time: Time | None = None
     """When the first pod started to run."""
     completion_time: Time | None = None
@@ -112,6 +146,25 @@ class Run(Parameters):
     """With Hit: whose run made the result, as namespace/name."""
     profile: TakenProfile | None = None
     """The profile that it uses, where there is one."""
+
+
+class PastRun(Parameters):
+    """A run that has ended, in a few words."""
+
+    key: Word | None = None
+    """Digest of everything that decides the result; the folder of its artifacts."""
+    phase: Phase
+    """How it ended."""
+    reason: Word
+    """One CamelCase word for why; Superseded where an edit or a request to restart came first."""
+    restart: Word | None = None
+    """The request to restart that it answered."""
+    start_time: Time | None = None
+    """When its first pod started to run."""
+    completion_time: Time | None = None
+    """When it ended."""
+    manifest_uri: Annotated[Text | None, Field(alias="manifestURI")] = None
+    """The manifest of what it published."""
 
 
 class Progress(Parameters):
@@ -154,8 +207,12 @@ class TargetStatus(Parameters):
 
     name: Word
     """Its name."""
-    state: Literal["Succeeded", "Failed"]
-    """How it ended."""
+    state: State
+    """Where it is."""
+    job: Word | None = None
+    """The Job that makes it."""
+    reason: Word | None = None
+    """Why it is not further, or why it failed, in one CamelCase word."""
     executed: bool = True
     """Whether the artifact itself was run; False for engines built where their GPU is not, whose
     quality is that of the graph they were built from."""
@@ -167,6 +224,10 @@ class TargetStatus(Parameters):
     """GPUs that it was built for."""
     tensorrt_version: Word | None = None
     """Version of the builder, which has to be the version of the runtime."""
+    cuda_version: Word | None = None
+    """Newest version of CUDA that the driver there takes."""
+    driver_version: Word | None = None
+    """Version of the GPU's driver there."""
 
 
 class ArtifactStatus(Parameters):
@@ -246,10 +307,6 @@ class Summary(Parameters):
     """Running time, such as 12m."""
 
 
-def _by_name(keys: list[str]) -> dict[str, list[str]]:
-    return {"x-kubernetes-list-map-keys": keys}
-
-
 class ModelOptimizationStatus(Parameters):
     """Where the resource is, and what came out."""
 
@@ -270,7 +327,7 @@ class ModelOptimizationStatus(Parameters):
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=16, json_schema_extra=_by_name(["name"]))
     ] = ()
-    """Targets, once they are built."""
+    """Targets, once they are built; those of a run of several stages from its beginning."""
     artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=128)] = ()
     """What was published."""
     metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=288)] = ()
@@ -283,3 +340,5 @@ class ModelOptimizationStatus(Parameters):
     """The last failure, of an attempt or of the run."""
     summary: Summary | None = None
     """The result in three words, for `kubectl get`."""
+    history: Annotated[tuple[PastRun, ...], Field(max_length=HISTORY)] = ()
+    """The last runs that have ended, newest first."""

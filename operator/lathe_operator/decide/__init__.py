@@ -6,17 +6,19 @@ from lathe_api.v1alpha1.status import ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
 from lathe_operator.decide import (
     admission,
+    attempts,
     cleanup,
     events,
     facts,
     job,
     queues,
     runs,
-    situation,
+    stages,
     status,
 )
 from lathe_operator.decide.admission import Admitted
 from lathe_operator.decide.situation import Look, Situation
+from lathe_operator.decide.stages import Course, Leg
 from lathe_operator.values import (
     NOTHING,
     Action,
@@ -73,38 +75,77 @@ def _go_on(seen: Observed, asked: Admitted, policy: Policy) -> Decision:
     """Bring the run one look further."""
     run = runs.current(seen, asked.work)
     look = Look(seen, asked.spec, run)
-    found = situation.of(look)
-    create = CreateJob(job.manifest(asked, seen.resource, run.name, policy), seen.resource.uid)
-    if found.is_final:
-        return _finish(look, found)
-    jobs = _job_actions(look, found, create)
-    if wait := _patience(look, found):
+    course = stages.of(look, asked.plan)
+    if course.found.is_final:
+        return _finish(look, course)
+    if course.legs[0].is_to_be_lean:
+        leaner = status.lean(look, course.found)
+        return Decision(_told(seen, leaner), facts=facts.between(seen, leaner))
+    jobs = _job_actions(course, asked, policy)
+    if wait := _patience(course):
         return Decision(jobs, wait)
-    after = status.of(look, found, has_job=_has_job(look, found, jobs))
-    ask = (TryPod(job.trial_pod(create.manifest)),) if look.is_podless and not seen.refusal else ()
-    actions = (*jobs, *ask, *_told(seen, after))
-    return Decision(actions, cleanup.look_again(look, found), facts.between(seen, after))
+    there = _jobs_after(course, jobs)
+    after = status.of(look, course.told(there), has_job=_goes_on(course, there))
+    actions = (*_confirmed(course), *jobs, *_trials(course, asked, policy), *_told(seen, after))
+    return Decision(actions, _again(course), facts.between(seen, after))
 
 
-def _finish(look: Look, found: Situation) -> Decision:
+def _finish(look: Look, course: Course) -> Decision:
     """Tell of the end first: a Job that is gone before would look as if somebody took it."""
     seen = look.seen
-    confirm = (ConfirmGone(look.run.name),) if found.reason is Reason.JOB_DELETED else ()
-    after = status.of(look, found, has_job=look.run.job is not None or look.run.lost)
-    actions = (*confirm, *_told(seen, after), *cleanup.unfinished_jobs(seen))
+    names = frozenset(job.name for job in seen.jobs)
+    has_job = look.run.job is not None or look.run.lost or len(course.legs) > 1
+    after = status.of(look, course.told(names), has_job=has_job)
+    actions = (*_confirmed(course), *_told(seen, after), *cleanup.unfinished_jobs(seen))
     return Decision(actions, cleanup.until_expiry(seen, after), facts.between(seen, after))
 
 
-def _job_actions(look: Look, found: Situation, create: CreateJob) -> tuple[Action, ...]:
-    """What is to happen to Jobs before anybody is told: at most one of them works."""
-    run, current = look.run, look.unfinished
-    others = cleanup.unfinished_jobs(look.seen, keep=run.name)
-    if found.phase is Phase.SUSPENDED:
-        return (*others, *_held_back(look))
-    if run.job is None and look.seen.refusal is None:
-        return (*others, create)
-    fields = _changes(look, current) if current else {}
-    return (*others, PatchJob(current.name, current.uid, fields)) if current and fields else others
+def _confirmed(course: Course) -> tuple[Action, ...]:
+    """Nothing final is said of a missing Job before the server itself has been asked."""
+    return tuple(ConfirmGone(name) for name in course.lost)
+
+
+def _job_actions(course: Course, asked: Admitted, policy: Policy) -> tuple[Action, ...]:
+    """What is to happen to Jobs before anybody is told: at most one of each stage works."""
+    wanted = {leg.look.run.name for leg in course.active}
+    others = cleanup.unfinished_jobs(course.legs[0].look.seen, keep=wanted)
+    own = (each for leg in course.active for each in _leg_actions(leg, course, asked, policy))
+    return (*others, *own)
+
+
+def _leg_actions(leg: Leg, course: Course, asked: Admitted, policy: Policy) -> tuple[Action, ...]:
+    """What is to happen to a stage's Job."""
+    look, current = leg.look, leg.look.unfinished
+    if leg.found.phase is Phase.SUSPENDED:
+        return _held_back(look)
+    if look.run.job is None and look.refusal is None:
+        made = _made(leg, course, asked, policy)
+        return (CreateJob(made, look.seen.resource.uid),)
+    fields = _changes(look, current) if current and not leg.is_to_be_lean else {}
+    return (PatchJob(current.name, current.uid, fields),) if current and fields else ()
+
+
+def _made(leg: Leg, course: Course, asked: Admitted, policy: Policy) -> Manifest:
+    """The Job of a stage."""
+    run, resource = leg.look.run, leg.look.seen.resource
+    first = course.legs[0].look.run.name
+    made = job.manifest(job.Order(asked, resource, first, run.name, leg.stage), policy)
+    return attempts.leaner(made) if run.lean else made
+
+
+def _trials(course: Course, asked: Admitted, policy: Policy) -> tuple[Action, ...]:
+    """Ask the server why Jobs have no pods."""
+    return tuple(
+        TryPod(leg.look.run.name, job.trial_pod(_made(leg, course, asked, policy)))
+        for leg in course.active
+        if leg.look.is_podless and not leg.look.refusal
+    )
+
+
+def _again(course: Course) -> timedelta | None:
+    """When something is to be decided although nothing may have happened by then."""
+    moments = [cleanup.look_again(leg.look, leg.found) for leg in course.active]
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _changes(look: Look, current: Job) -> Manifest:
@@ -129,23 +170,38 @@ def _held_back(look: Look) -> tuple[Action, ...]:
     return () if current.suspended else (hold,)
 
 
-def _has_job(look: Look, found: Situation, actions: tuple[Action, ...]) -> bool:
-    """Whether there is a Job to speak of once the actions are done."""
-    if any(isinstance(action, CreateJob) for action in actions):
-        return True
-    current = look.run.job
-    is_given_back = found.phase is Phase.SUSPENDED and current and queues.owns(look.seen, current)
-    return current is not None and not is_given_back
+def _jobs_after(course: Course, actions: tuple[Action, ...]) -> frozenset[str]:
+    """Names of the Jobs that there are to speak of once the actions are done."""
+    there = {leg.look.run.job.name for leg in course.legs if leg.look.run.job and _stays(leg)}
+    made = {each.manifest["metadata"]["name"] for each in actions if isinstance(each, CreateJob)}
+    return frozenset(there | made)
 
 
-def _patience(look: Look, found: Situation) -> timedelta | None:
+def _stays(leg: Leg) -> bool:
+    """Whether a stage's Job is not given back to its queue."""
+    current = leg.look.run.job
+    is_queued = current is not None and queues.owns(leg.look.seen, current)
+    return not (leg.found.phase is Phase.SUSPENDED and is_queued)
+
+
+def _goes_on(course: Course, jobs: frozenset[str]) -> bool:
+    """Whether there is a Job to speak of, or there was one that had ended."""
+    return len(course.legs) > 1 or course.legs[0].look.run.name in jobs
+
+
+def _patience(course: Course) -> timedelta | None:
     """How long to wait for what most likely comes at once, a pod or a queue's word."""
+    first, *later = course.legs
+    if later:  # that a stage has ended is told before its Job can go
+        return None
+    look, found = first.look, first.found
     current = look.unfinished
-    if look.seen.refusal or not _is_passing(look, found):
+    if look.refusal or not _is_passing(look, found):
         return None
     since = look.seen.now
     if current:
-        since = queues.let_go(look.seen, current) or current.created
+        let_go = queues.let_go(look.seen, current) if queues.owns(look.seen, current) else None
+        since = let_go or current.created
     left = since + PATIENCE - look.seen.now
     return min(left, PATIENCE) if left > timedelta(0) else None
 

@@ -80,7 +80,7 @@ def gpu_is_one(spec: ModelOptimizationSpec, _: Policy) -> Iterator[Finding]:
     """The node selector does not contradict the GPU that a target is for."""
     asked = spec.worker.node_selector.get(GPU_PRODUCT)
     for i, target in enumerate(spec.targets):
-        if target.gpu and asked not in (None, target.gpu.product):
+        if target.gpu and target.gpu.product and asked not in (None, target.gpu.product):
             yield Finding(
                 f"targets[{i}].gpu.product",
                 f"is {target.gpu.product}, but worker.nodeSelector asks for {asked}: remove one",

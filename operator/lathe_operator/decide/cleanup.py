@@ -1,5 +1,6 @@
 """What is to be taken away, and when to look again."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from lathe_api.v1alpha1.resource import ModelOptimization
@@ -7,7 +8,6 @@ from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus
 from lathe_operator.decide import times
 from lathe_operator.decide.situation import (
     LAST_WORDS,
-    PODLESS,
     Look,
     Situation,
     condition,
@@ -20,12 +20,12 @@ RETRY = timedelta(seconds=30)
 """How often the server is asked again for what it refused."""
 
 
-def unfinished_jobs(seen: Observed, keep: str | None = None) -> tuple[DeleteJob, ...]:
-    """Every Job that still works, but the one to keep; finished ones go by their own TTL."""
+def unfinished_jobs(seen: Observed, keep: Collection[str] = ()) -> tuple[DeleteJob, ...]:
+    """Every Job that still works, but those to keep; finished ones go by their own TTL."""
     return tuple(
         DeleteJob(job.name, job.uid)
         for job in seen.jobs
-        if job.end is None and not job.deleting and job.name != keep
+        if job.end is None and not job.deleting and job.name not in keep
     )
 
 
@@ -64,7 +64,7 @@ def _podless(look: Look, situation: Situation) -> datetime | None:
     """When to ask the server (again) why there is no Job, or no pod."""
     if situation.reason in (Reason.ADMISSION_DENIED, Reason.NAME_CONFLICT) or look.is_podless:
         return look.seen.now + RETRY
-    return look.podless_since + PODLESS if look.podless_since else None
+    return look.podless_at
 
 
 def _last_words(look: Look) -> datetime | None:

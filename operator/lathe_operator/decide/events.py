@@ -44,7 +44,7 @@ def between(seen: Observed, after: ModelOptimizationStatus) -> tuple[PostEvent, 
     about = (seen.resource.uid, job or str(seen.resource.generation))
     return tuple(
         PostEvent(_event(seen, about, told))
-        for tells in (_started, _troubled, _deprecated, _ended)
+        for tells in (_started, _troubled, _parted, _deprecated, _ended)
         for told in tells(seen, after)
     )
 
@@ -53,7 +53,7 @@ def _started(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
     if after.run is None or after.run.start_time is None:
         return
     before = seen.status.run
-    if before is None or (before.job, before.start_time) != (after.run.job, after.run.start_time):
+    if before is None or (before.plan, before.start_time) != (after.run.plan, after.run.start_time):
         yield NORMAL, Reason.STARTED, f"the worker of Job {after.run.job} has started", ""
 
 
@@ -71,6 +71,17 @@ def _troubled(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
     if failure and failure != seen.status.last_failure:
         note = f"attempt failed, another follows: {failure.message}"
         yield WARNING, failure.reason, note, failure.pod or ""
+
+
+def _parted(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
+    """Targets that failed while others go on."""
+    before = {target.name for target in seen.status.targets if target.state == "Failed"}
+    if after.phase in FINISHED:
+        return
+    for target in after.targets:
+        if target.state == "Failed" and target.name not in before:
+            note = f"target {target.name} failed, the others go on: {target.message}"
+            yield WARNING, Reason.TARGET_FAILED, note, target.name
 
 
 def _deprecated(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:

@@ -1,23 +1,23 @@
 """The Job of a run: one container that does the work, and nothing that a user could misuse."""
 
 import math
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from lathe_api.plan import ANNOTATION
+from lathe_api.stages import WHOLE, Stage
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
-from lathe_api.v1alpha1.running import Resources, RunPolicy, Workspace
+from lathe_api.v1alpha1.running import RunPolicy, Workspace
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.storage import S3
-from lathe_operator.decide import names
-from lathe_operator.decide.admission import GPU_PRODUCT, Admitted
+from lathe_operator.decide import hardware, names
+from lathe_operator.decide.admission import Admitted
 from lathe_operator.values import MANAGED, JobPolicy, Manifest, Policy, Resource
 from lathe_steps.reasons import ExitCode
 
 Document = dict[str, Any]
 
-GPU = "nvidia.com/gpu"
-CPU_FEATURE = "feature.node.kubernetes.io/cpu-cpuid"
 USER = 65532
 """Neither root nor anybody who owns files in the image."""
 PLAN_PATH = "/etc/lathe/plan.json"
@@ -40,18 +40,44 @@ _UNITS = {
 }
 
 
-def manifest(asked: Admitted, resource: Resource, name: str, policy: Policy) -> Manifest:
-    """The Job of that name, for this work of this resource."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a Job is made for.
+
+    Attributes:
+        asked: The work.
+        resource: Whose it is.
+        run: Name of the run's first Job.
+        name: Name of this one.
+        stage: What of the work it does.
+    """
+
+    asked: Admitted
+    resource: Resource
+    run: str
+    name: str
+    stage: Stage
+
+    @property
+    def labels(self) -> Document:
+        """Of the Job, and of its pods."""
+        stage = {} if self.stage.name == WHOLE else {names.STAGE: self.stage.name}
+        return {MANAGED: "true", names.RESOURCE: self.resource.ref.name, **stage}
+
+
+def manifest(order: Order, policy: Policy) -> Manifest:
+    """The Job that does a stage of this work of this resource."""
+    asked = order.asked
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(asked, resource, name),
+        "metadata": _metadata(order),
         "spec": {
             "suspend": asked.spec.scheduling.queue_name is not None,
             **policy_of(asked.spec.run).fields(),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
-            "template": _pod(asked, resource, name, policy),
+            "template": _pod(order, policy),
         },
     }
 
@@ -76,15 +102,16 @@ def trial_pod(job: Manifest) -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-def _metadata(asked: Admitted, resource: Resource, name: str) -> Document:
-    labels = {**_labels(resource), names.WORK: names.label_of(asked.work)}
+def _metadata(order: Order) -> Document:
+    asked, resource = order.asked, order.resource
+    labels = {**order.labels, names.WORK: names.label_of(asked.work)}
     if queue := asked.spec.scheduling.queue_name:
         labels[names.QUEUE] = queue
         if priority := asked.spec.scheduling.priority_class_name:
             labels[names.QUEUE_PRIORITY] = priority
     owner = {"apiVersion": API_VERSION, "kind": KIND, "controller": True}
     return {
-        "name": name,
+        "name": order.name,
         "namespace": resource.ref.namespace,
         "labels": labels,
         "annotations": {names.GENERATION: str(resource.generation), **_taken(asked)},
@@ -96,10 +123,6 @@ def _taken(asked: Admitted) -> Document:
     """What the run took from a profile: it stays so, even if status cannot say so in time."""
     taken = asked.profile
     return {names.PROFILE: taken.model_dump_json()} if taken else {}
-
-
-def _labels(resource: Resource) -> Document:
-    return {MANAGED: "true", names.RESOURCE: resource.ref.name}
 
 
 def _failure_rules() -> list[Document]:
@@ -116,11 +139,11 @@ def _failure_rules() -> list[Document]:
     ]
 
 
-def _pod(asked: Admitted, resource: Resource, name: str, policy: Policy) -> Document:
+def _pod(order: Order, policy: Policy) -> Document:
     """The pod's template."""
-    worker = asked.spec.worker
+    asked, worker = order.asked, order.asked.spec.worker
     annotations = {**worker.annotations, ANNOTATION: asked.plan.dumped()}
-    labels = {**worker.labels, **_labels(resource)}
+    labels = {**worker.labels, **order.labels}
     spec: Document = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -134,24 +157,23 @@ def _pod(asked: Admitted, resource: Resource, name: str, policy: Policy) -> Docu
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(asked.spec, resource, name, policy)],
+        "containers": [_container(order, policy)],
         "volumes": [volume for volume, _ in _volumes(asked.spec)],
-        **_placement(asked.spec),
+        **_placement(asked.spec, order.stage),
     }
     if account := worker.service_account_name or policy.worker_service_account:
         spec["serviceAccountName"] = account
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 
 
-def _container(
-    spec: ModelOptimizationSpec, resource: Resource, name: str, policy: Policy
-) -> Document:
+def _container(order: Order, policy: Policy) -> Document:
+    spec = order.asked.spec
     container: Document = {
         "name": names.CONTAINER,
         "image": spec.worker.image or policy.worker_image,
         "command": ["python", "-m", "lathe_worker.main"],
-        "env": _environment(spec, resource, name, policy),
-        "resources": _resources(spec.worker.resources),
+        "env": _environment(order, policy),
+        "resources": hardware.resources(spec.worker.resources, order.stage),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -168,19 +190,20 @@ def _container(
     return container
 
 
-def _environment(
-    spec: ModelOptimizationSpec, resource: Resource, name: str, policy: Policy
-) -> list[Document]:
+def _environment(order: Order, policy: Policy) -> list[Document]:
+    spec, resource = order.asked.spec, order.resource
     ours = {
         "LATHE_PLAN": PLAN_PATH,
         "LATHE_NAMESPACE": resource.ref.namespace,
         "LATHE_RESOURCE": resource.ref.name,
-        "LATHE_JOB": name,
+        "LATHE_JOB": order.name,
         "LATHE_WORKSPACE": WORKSPACE_PATH,
         "LATHE_WORKSPACE_SIZE": str(size_in_bytes(spec.worker.workspace.size)),
         "LATHE_TERMINATION_LOG": TERMINATION_LOG,
         "LATHE_ALLOW_STATE_DICT": str(policy.allow_state_dict).lower(),
     }
+    if order.stage.name != WHOLE:
+        ours |= {"LATHE_STAGE": order.stage.name, "LATHE_RUN": order.run}
     if spec.storage.s3.ca:
         ours["LATHE_CA_BUNDLE"] = f"{CA_PATH}/ca.crt"
     users = [{"name": variable.name, "value": variable.value} for variable in spec.worker.env]
@@ -191,26 +214,6 @@ def size_in_bytes(quantity: str) -> int:
     """Bytes of a quantity such as 50Gi, rounded up."""
     number = quantity.rstrip("mkKMGTPEi")
     return math.ceil(Decimal(number) * _UNITS[quantity[len(number) :]])
-
-
-def _resources(asked: Resources) -> Document:
-    """What the user asks for, and one GPU unless the user says how many; none for zero."""
-    limits = {key: str(value) for key, value in asked.limits.items()}
-    requests = {key: str(value) for key, value in asked.requests.items()}
-    if not any(_is_gpu(key) for key in (*limits, *requests)):
-        limits[GPU] = "1"
-    given = {"limits": _without_zero(limits), "requests": _without_zero(requests)}
-    return {kind: amounts for kind, amounts in given.items() if amounts}
-
-
-def _is_gpu(key: str) -> bool:
-    """Whether a resource is a GPU, or a slice of one."""
-    return key.endswith("/gpu") or key.startswith(("nvidia.com/mig-", "nvidia.com/gpu."))
-
-
-def _without_zero(amounts: dict[str, str]) -> dict[str, str]:
-    """Zero GPUs are none: a pod that names them lands on nodes that have some."""
-    return {key: amount for key, amount in amounts.items() if not (_is_gpu(key) and amount == "0")}
 
 
 def _volumes(spec: ModelOptimizationSpec) -> list[tuple[Document, Document]]:
@@ -266,27 +269,23 @@ def _authorities(s3: S3) -> list[tuple[Document, Document]]:
     items = [{"key": reference.key, "path": "ca.crt"}]
     return [
         (
-            {"name": "ca", "configMap": {"name": reference.name, "items": items}},
+            # optional: of a ConfigMap that is not there, a kubelet tells nobody but in Events; the
+            # worker says so, and is tried again
+            {
+                "name": "ca",
+                "configMap": {"name": reference.name, "items": items, "optional": True},
+            },
             {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
         )
     ]
 
 
-def _label(feature: str) -> str:
-    """The label that node feature discovery gives a node whose CPU has the feature."""
-    return f"{CPU_FEATURE}.{feature.replace('_', '').upper()}"
-
-
-def _placement(spec: ModelOptimizationSpec) -> Document:
+def _placement(spec: ModelOptimizationSpec, stage: Stage) -> Document:
     """Where the pod runs; what is not asked for is left out."""
     worker, scheduling = spec.worker, spec.scheduling
-    products = [target.gpu.product for target in spec.targets if target.gpu]
-    by_target = {GPU_PRODUCT: products[0]} if products else {}
-    features = {flag for target in spec.targets if target.cpu for flag in target.cpu.isa}
-    by_target |= {_label(flag): "true" for flag in sorted(features)}
     priority = None if scheduling.queue_name else scheduling.priority_class_name
     placement = {
-        "nodeSelector": {**worker.node_selector, **by_target},
+        "nodeSelector": {**worker.node_selector, **hardware.labels(stage.hardware)},
         "tolerations": [each.model_dump(exclude_none=True) for each in worker.tolerations],
         "affinity": worker.affinity,
         "runtimeClassName": worker.runtime_class_name,

@@ -14,11 +14,15 @@ RESOURCE = f"{DOMAIN}/resource"
 """Label: name of the resource that a Job or pod works for."""
 WORK = f"{DOMAIN}/work"
 """Label of a Job: the first digits of the digest of its work."""
+STAGE = f"{DOMAIN}/stage"
+"""Label of a Job and its pods: the stage that it does, of a run that has several."""
 GENERATION = f"{DOMAIN}/generation"
 """Annotation of a Job: generation of the spec that it was made for."""
 PROFILE = f"{DOMAIN}/profile"
 """Annotation of a Job: what its run took from a profile, for as long as status does not say so."""
-RESTART = f"{DOMAIN}/restart-requested-at"
+LEAN = f"{DOMAIN}/lean"
+"""Annotation of a Job: its worker needs less memory than the one before it, and more time."""
+RESTART = f"{DOMAIN}/restartedAt"
 """Annotation that users put on a resource to have its work done again."""
 QUEUE_DOMAIN = "kueue.x-k8s.io"
 QUEUE = f"{QUEUE_DOMAIN}/queue-name"
@@ -52,11 +56,21 @@ def label_of(work: str) -> str:
 
 
 def job_name(resource: str, uid: str, work: str, generation: int) -> str:
-    """Name the Job of a run: at most 49 characters, so that its pods' names fit too.
+    """Name the Job of a run: at most 49 characters, so that its pods' and lean names fit too.
 
     The generation tells A from A after A was edited to B and back.
     """
     return f"{resource}-{digest(uid, work, str(generation))[:8]}"
+
+
+def stage_name(run: str, stage: str) -> str:
+    """Name the Job of a stage after the first: at most 57 characters, after the run's."""
+    return f"{run}-{stage}"
+
+
+def lean_name(job: str) -> str:
+    """Name the Job that takes a Job's place after its worker ran out of memory."""
+    return f"{job}-lean"
 
 
 def event_name(resource: str, *what: str) -> str:

@@ -8,9 +8,6 @@ from lathe_operator.decide.times import spelled
 from lathe_operator.values import Pod, PodEnd
 from lathe_steps.reasons import Reason
 
-KILLED = 137
-"""Exit code of a process that was ended by SIGKILL."""
-
 HINDRANCES = {
     "Unschedulable": Reason.UNSCHEDULABLE,
     "SchedulingGated": Reason.WAITING_FOR_QUOTA,
@@ -90,10 +87,10 @@ def _without_words(pod: Pod, end: PodEnd) -> Failure:
         return Failure(reason=Reason.INTERRUPTED, message=f"the cluster took its pod away{said}")
     if end.reason == "Evicted":  # no disruption: it used more than it was given
         return Failure(reason=Reason.DISK_FULL, message=f"its pod was evicted{said}")
-    if end.reason == "OOMKilled" or end.exit_code == KILLED:
+    if end.reason == "OOMKilled":  # any other SIGKILL is somebody's
         return Failure(
             reason=Reason.OUT_OF_MEMORY,
-            message="the worker was killed, most likely for its memory: "
+            message="the worker was killed for its memory: "
             "raise spec.worker.resources.limits.memory",
         )
     how = "an unknown exit code" if end.exit_code is None else f"exit code {end.exit_code}"

@@ -1,10 +1,15 @@
 """Which run a resource is on: the one that its status speaks of, or a new one."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from lathe_api.stages import COMPRESS
 from lathe_api.v1alpha1.status import FINISHED, ConditionType, ModelOptimizationStatus, Run
 from lathe_operator.decide import names
 from lathe_operator.values import Job, Observed, Pod, Resource
+
+FIRST = frozenset({"", COMPRESS})
+"""Stages that a run begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,8 @@ class CurrentRun:
         said: What status says of it; None when status does not know it yet.
         job: Its Job; None where there is none.
         pods: The Job's pods, oldest first.
+        lean: Whether its worker is told to need less memory.
+        since: Since when it is wanted, where that is known although there is no Job.
     """
 
     name: str
@@ -24,6 +31,8 @@ class CurrentRun:
     said: Run | None = None
     job: Job | None = None
     pods: tuple[Pod, ...] = ()
+    lean: bool = False
+    since: datetime | None = None
 
     @property
     def lost(self) -> bool:
@@ -70,7 +79,8 @@ def has_ended(seen: Observed, work: str) -> bool:
 def current(seen: Observed, work: str) -> CurrentRun:
     """Find the run that is to do this work.
 
-    An edit that leaves the work as it is goes on with its run. A Job is only missed where status
+    An edit that leaves the work as it is goes on with its run, and so does a run of several stages
+    whose first Job has gone after it had ended. A Job is only missed where status
     speaks of it and nothing was edited since; else a missing Job is made again, under the name of
     the new generation.
     """
@@ -78,17 +88,20 @@ def current(seen: Observed, work: str) -> CurrentRun:
     by_name = {job.name: job for job in seen.jobs}
     if said and said.job:
         job = by_name.get(said.job)
-        if is_answered(seen) or (said.plan == work and job):
+        if is_answered(seen) or (said.plan == work and (job or said.stages)):
             pods = seen.pods.get(job.uid, ()) if job else ()
-            return CurrentRun(said.job, said.plan or work, said, job, pods)
-    if adopted := _adoptable(seen, work):
+            return CurrentRun(said.job, said.plan or work, said, job, pods, said.lean)
+    kept = said.model_copy(update={"job": None}) if said and said.plan == work else None
+    if adopted := _adoptable(seen, work, kept):
         pods = seen.pods.get(adopted.uid, ())
-        return CurrentRun(adopted.name, work, None, adopted, pods)
+        return CurrentRun(adopted.name, work, kept, adopted, pods, adopted.lean)
     ref, uid = seen.resource.ref, seen.resource.uid
-    return CurrentRun(names.job_name(ref.name, uid, work, seen.resource.generation), work)
+    name = names.job_name(ref.name, uid, work, seen.resource.generation)
+    lean = kept is not None and kept.lean
+    return CurrentRun(names.lean_name(name) if lean else name, work, kept, lean=lean)
 
 
-def _adoptable(seen: Observed, work: str) -> Job | None:
+def _adoptable(seen: Observed, work: str, said: Run | None) -> Job | None:
     """The Job that was made for this work before status could say so."""
     known = seen.status.run.job if seen.status.run else None
     found = [
@@ -98,5 +111,7 @@ def _adoptable(seen: Observed, work: str) -> Job | None:
         and job.generation >= seen.status.observed_generation
         and job.name != known
         and not job.deleting
+        and job.stage in FIRST
+        and (said is None or job.lean == said.lean)
     ]
     return max(found, key=lambda job: (job.generation, job.created), default=None)

@@ -13,16 +13,22 @@ from lathe_api.v1alpha1.status import (
     Failure,
     ModelOptimizationStatus,
     Phase,
+    StageStatus,
+    TargetStatus,
 )
-from lathe_operator.decide import pods, queues, times
+from lathe_operator.decide import attempts, pods, queues, times
 from lathe_operator.decide.runs import CurrentRun, is_answered
-from lathe_operator.values import Job, JobEnd, Observed, Pod
+from lathe_operator.values import Job, JobEnd, Observed, Pod, Refusal
 from lathe_steps.reasons import Reason
 
 LAST_WORDS = timedelta(seconds=15)
 """How much later than its Job's end a pod's may be seen: the two come by different watches."""
-PODLESS = timedelta(seconds=30)
-"""How long a Job may be without a pod before we ask the server why."""
+PODLESS = timedelta(seconds=5)
+"""How long a Job that its controller works on may lack a pod before we ask the server why."""
+UNTOUCHED = timedelta(seconds=30)
+"""The same for one that its controller has not begun with: it has many others."""
+BACKOFF, MOST_BACKOFF = timedelta(seconds=10), timedelta(minutes=10)
+"""How long the Job's controller waits after a failure: twice as long each time, up to the most."""
 
 UNBROKEN = frozenset({Reason.ALL_GATES_PASSED, Reason.NO_GATES, Reason.NOT_EVALUATED})
 """What gates say when none of them failed."""
@@ -39,6 +45,8 @@ class Situation:
         outcome: The worker's last word, where there is one.
         failure: The last failure of an attempt or of the run.
         ended: When the run ended.
+        stages: Where its stages are, where it has several.
+        targets: Where its targets are, where it has several stages.
     """
 
     phase: Phase
@@ -47,6 +55,8 @@ class Situation:
     outcome: Outcome | None = None
     failure: Failure | None = None
     ended: datetime | None = None
+    stages: tuple[StageStatus, ...] = ()
+    targets: tuple[TargetStatus, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -61,6 +71,11 @@ class Look:
     seen: Observed
     spec: ModelOptimizationSpec
     run: CurrentRun
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """What the server said of its Job, or of the Job's pod, in this look."""
+        return next((it for it in self.seen.refusals if it.job == self.run.name), None)
 
     @property
     def unfinished(self) -> Job | None:
@@ -104,20 +119,31 @@ class Look:
         return self.live.started is None if self.live else self.failures_are_counted
 
     @property
-    def podless_since(self) -> datetime | None:
-        """Since when the Job should have a pod and has none; None where none is missed here."""
+    def is_to_be_lean(self) -> bool:
+        """Whether the next worker is to need less memory."""
+        return attempts.is_worth_a_lean_one(self.run, self.spec.run)
+
+    @property
+    def podless_at(self) -> datetime | None:
+        """From when on a Job without a pod should have had one; None where none is missed."""
         job = self.unfinished
-        if job is None or job.elsewhere or job.suspended or job.deleting or self.run.pods:
+        if job is None or job.suspended or job.deleting or job.failing or self.live:
             return None
+        if job.elsewhere:
+            return None
+        if ends := [pod.end.time for pod in self.run.pods if pod.end]:
+            return max(ends) + min(BACKOFF * (1 << min(job.failed, 6)), MOST_BACKOFF) + PODLESS
         if queues.owns(self.seen, job):
-            return queues.let_go(self.seen, job)
-        return max(job.created, self.resumed or job.created)
+            admitted = queues.let_go(self.seen, job)
+            return admitted + PODLESS if admitted else None
+        let_go = max(job.created, self.resumed or job.created)
+        begun = job.started is not None and job.started >= let_go
+        return (job.started + PODLESS) if job.started and begun else let_go + UNTOUCHED
 
     @property
     def is_podless(self) -> bool:
         """Whether the Job has had no pod for longer than it should take."""
-        since = self.podless_since
-        return since is not None and self.seen.now - since >= PODLESS
+        return self.podless_at is not None and self.seen.now >= self.podless_at
 
 
 def condition(status: ModelOptimizationStatus, kind: ConditionType) -> Condition | None:
@@ -136,7 +162,7 @@ def of(look: Look) -> Situation:
 def ended(look: Look) -> Situation | None:
     """What Kubernetes calls finished is finished, once the pod's last words are there."""
     job = look.run.job
-    if job is None or job.end is None:
+    if job is None or job.end is None or look.is_to_be_lean:
         return None
     if job.elsewhere:
         return _ended_elsewhere(look, job.end)
@@ -179,9 +205,8 @@ def _failed(look: Look, end: JobEnd) -> Situation | None:
         return _final(Reason.DEADLINE_EXCEEDED, end.message, end.time)
     if pod is None or (failure := pods.failure_of(pod)) is None:
         return None
-    return Situation(
-        Phase.FAILED, failure.reason, failure.message, pods.outcome_of(pod), failure, end.time
-    )
+    told = attempts.explained(failure, look.spec.worker, lean=look.run.lean)
+    return Situation(Phase.FAILED, told.reason, told.message, pods.outcome_of(pod), told, end.time)
 
 
 def _without_words(end: JobEnd) -> Situation:
@@ -265,27 +290,32 @@ def deadline(look: Look) -> datetime | None:
 
 def _waits_since(look: Look) -> datetime | None:
     """Since when a run has been on its way to a node."""
-    if job := look.unfinished:
-        return max(job.created, look.resumed or job.created, _stopped(look) or job.created)
+    job = look.unfinished
+    if since := job.created if job else look.run.since:
+        admitted = condition(look.seen.status, ConditionType.ADMITTED)
+        stopped = attempts.stopped(look.run, admitted, look.seen.now) if job else None
+        return max(since, look.resumed or since, stopped or since)
     told = condition(look.seen.status, ConditionType.RECONCILING)
     if told is None or told.status != "True" or not is_answered(look.seen):
         return None
     return times.parsed(told.last_transition_time)
 
 
-def _stopped(look: Look) -> datetime | None:
-    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
-    admitted = condition(look.seen.status, ConditionType.ADMITTED)
-    if admitted is None or look.run.said is None or look.run.said.start_time is None:
-        return None
-    return (
-        look.seen.now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
-    )
+def starved(look: Look) -> Situation | None:
+    """A worker ran out of memory: one more that needs less, and then it is over."""
+    failure = attempts.out_of_memory(look.run)
+    if failure is None or not (look.run.lean or look.is_to_be_lean):
+        return None  # the Job itself gives up at once
+    told = attempts.explained(failure, look.spec.worker, lean=look.run.lean)
+    if look.is_to_be_lean:
+        message = "tries again with smaller batches: the worker ran out of memory"
+        return Situation(Phase.RUNNING, Reason.RETRYING, message, failure=told)
+    return Situation(Phase.FAILED, told.reason, told.message, failure=told, ended=look.seen.now)
 
 
 def refused(look: Look) -> Situation | None:
     """The server does not take the Job, or its pod."""
-    if refusal := look.seen.refusal:
+    if refusal := look.refusal:
         reason = Reason.NAME_CONFLICT if refusal.conflict else Reason.ADMISSION_DENIED
         return Situation(Phase.PENDING, reason, refusal.message)
     admitted = condition(look.seen.status, ConditionType.ADMITTED)
@@ -352,6 +382,7 @@ RULES: tuple[Rule, ...] = (
     deleted,  # before suspended: what is gone cannot be held back
     suspended,  # time does not count, and nobody is to blame
     overdue,  # before what it waits for: it has waited long enough
+    starved,  # another try of the same would end the same
     refused,  # there is no Job, or no pod, to say more
     queued,  # no pod is to be expected
     hindered,  # a pod that needs help

@@ -8,14 +8,17 @@ from lathe_api.v1alpha1.spec import ModelOptimizationSpec
 from lathe_api.v1alpha1.status import (
     Condition,
     ConditionType,
+    Failure,
     ModelOptimizationStatus,
     Phase,
     Run,
     Summary,
+    TargetStatus,
     clip,
 )
 from lathe_api.validation import Invalid
 from lathe_operator.decide import conditions, times
+from lathe_operator.decide.history import with_history
 from lathe_operator.decide.situation import Look, Situation, condition
 from lathe_operator.profiles import Taken
 from lathe_operator.values import Job, Manifest, Observed
@@ -43,13 +46,13 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
         has_started=_has_started(look, situation),
         was_held=_was_held(look),
     )
-    return ModelOptimizationStatus(
+    told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
         conditions=tuple(_warned(each, seen.taken) for each in found),
         run=run,
         steps=outcome.steps if outcome else (),
-        targets=outcome.targets if outcome else (),
+        targets=situation.targets or _targets(look, situation),
         artifacts=outcome.artifacts if outcome else (),
         metrics=outcome.metrics if outcome else (),
         manifest_uri=outcome.manifest_uri if outcome else None,
@@ -57,6 +60,7 @@ def of(look: Look, situation: Situation, *, has_job: bool) -> ModelOptimizationS
         last_failure=situation.failure,
         summary=_summary(look.spec, situation, run),
     )
+    return with_history(seen, told, goes_on=look.run.said is not None)
 
 
 def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
@@ -65,11 +69,17 @@ def refused(seen: Observed, invalid: Invalid) -> ModelOptimizationStatus:
     phase = Phase.PENDING if waits else Phase.FAILED
     situation = Situation(phase, invalid.reason, str(invalid))
     found = conditions.of(situation, seen.status, seen.resource.generation, seen.now)
-    return ModelOptimizationStatus(
+    (failed,) = [each for each in found if each.type == ConditionType.FAILED]
+    failure = Failure(
+        reason=situation.reason, message=situation.message, time=failed.last_transition_time
+    )
+    told = ModelOptimizationStatus(
         observed_generation=seen.resource.generation,
         phase=conditions.phase_of(found),
         conditions=found,
+        last_failure=None if waits else failure,
     )
+    return with_history(seen, told, goes_on=False)
 
 
 def kept(seen: Observed) -> ModelOptimizationStatus:
@@ -111,14 +121,29 @@ def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
         key=(outcome.run_key if outcome else None) or said.key,
         plan=look.run.work,
         job=look.run.name if has_job else None,
+        stages=situation.stages,
         restart=look.seen.resource.restart or None,
-        attempt=max(said.attempt, _attempt(look.run.job)),
+        attempt=max(said.attempt, _attempt(look.run.job) + look.run.lean),
+        lean=look.run.lean,
         start_time=said.start_time or began,
         completion_time=times.spelled(situation.ended) if situation.ended else None,
         cache=outcome.cache if outcome else None,
         cache_source=outcome.cache_source if outcome else None,
         profile=look.seen.taken.profile if look.seen.taken else None,
     )
+
+
+def lean(look: Look, situation: Situation) -> ModelOptimizationStatus:
+    """The status of a run whose next worker needs less memory, and has no Job yet."""
+    told = of(look, situation, has_job=False)
+    run = told.run.model_copy(update={"lean": True}) if told.run else None
+    return told.model_copy(update={"run": run})
+
+
+def _targets(look: Look, situation: Situation) -> tuple[TargetStatus, ...]:
+    """What the only Job of a run said of its targets."""
+    told = situation.outcome.targets if situation.outcome else ()
+    return tuple(each.model_copy(update={"job": look.run.name}) for each in told)
 
 
 def _attempt(job: Job | None) -> int:
@@ -169,6 +194,8 @@ def fields(status: ModelOptimizationStatus) -> Manifest:
 
 
 def _patched(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {name: _patched(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_without_null(item) for item in value] or None
     return value

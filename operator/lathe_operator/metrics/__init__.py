@@ -94,7 +94,7 @@ QUEUE_DEPTH = DECLARED.gauge("lathe_queue_depth", "Resources that wait for a loo
 WATCH_AGE = DECLARED.gauge(
     "lathe_watch_last_event_age_seconds",
     "Time since a watch last brought an object; a quiet cluster brings none.",
-    {"kind": "`modeloptimizations`, `jobs` or `pods`"},
+    {"kind": "plural name of what is watched, such as `jobs`"},
 )
 VIEW_CONFIRMED = DECLARED.gauge(
     "lathe_view_confirmed_timestamp_seconds",

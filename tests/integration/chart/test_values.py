@@ -16,10 +16,10 @@ VALUES: Document = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: Document = json.loads((CHART / "values.schema.json").read_text())
 
 DIGEST = f"sha256:{'a' * 64}"
-ENABLED = {"enabled": True}
-TWO = {"operator": {"replicas": 2}}
+ENABLED: Document = {"enabled": True}
+TWO: Document = {"operator": {"replicas": 2}}
 TEAM: Document = {"namespaces": ["team-a"]}
-WORKERS = merged(TEAM, {"worker": {"serviceAccount": ENABLED}})
+WORKERS: Document = merged(TEAM, {"worker": {"serviceAccount": ENABLED}})
 
 ANOTHER: dict[str, tuple[Document, object]] = {
     "scope": ({}, "namespace"),

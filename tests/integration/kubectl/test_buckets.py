@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from lathe_kubectl import commands
+from lathe_kubectl.kubectl import Document
 from lathe_steps.errors import BadInput
 from tests.s3_server import NOBODY, READER, Identity, S3Server, s3_server
-from tests.typed import Document, Terminal, digits
+from tests.typed import Terminal, digits
 
 pytestmark = pytest.mark.s3
 

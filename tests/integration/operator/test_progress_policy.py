@@ -142,12 +142,34 @@ def test_a_worker_cannot_write(running: Team, worker: Worker, status: Document) 
     assert running.status == before
 
 
+OTHER_JOBS = {
+    "of a build on hardware of its own": "digits-0123abcd-build12-x7k2p",
+    "of the last stage": "digits-0123abcd-publish-x7k2p",
+    "that is to need less memory": "digits-0123abcd-lean-x7k2p",
+    "of a build that is to need less memory": "digits-0123abcd-build1-lean-x7k2p",
+}
+
+
+@pytest.mark.parametrize("pod", OTHER_JOBS.values(), ids=OTHER_JOBS)
+def test_a_pod_of_another_job_of_the_run_is_heard(running: Team, pod: str) -> None:
+    progress = {"progress": {"percent": len(pod), "step": "old/int8"}}
+
+    Worker.of(running, pod).apply(progress)
+
+    assert running.status["progress"]["percent"] == len(pod)
+
+
 STRANGERS = {
     "of another resource": ("other-0123abcd-x7k2p", "only the pod that works for this resource"),
     "of a resource with a longer name": (
         "digits-2-0123abcd-x7k2p",
         "only the pod that works for this resource",
     ),
+    "of a resource whose name looks like this one's Job": (
+        "digits-0123abcd-89abcdef-x7k2p",
+        "only the pod that works for this resource",
+    ),
+    "of a stage of an earlier run": ("digits-00000000-build1-x7k2p", "earlier run"),
     "of nobody": ("digits", "only the pod that works for this resource"),
     "of an earlier run of this resource": ("digits-00000000-x7k2p", "earlier run"),
 }
@@ -203,6 +225,14 @@ def test_a_pod_that_is_faster_than_the_operator_is_heard(
     Worker.of(team, OURS).apply(PROGRESS)
 
     assert team.status["progress"]["percent"] == 42
+
+
+def test_a_worker_that_was_told_to_need_less_memory_is_heard(running: Team) -> None:
+    running.write_status("mo", "digits", {"run": {"job": "digits-0123abcd-lean"}})
+
+    Worker.of(running, "digits-0123abcd-lean-x7k2p").apply(PROGRESS)
+
+    assert running.status["progress"]["percent"] == 42
 
 
 def test_an_administrator_is_not_concerned(running: Team) -> None:

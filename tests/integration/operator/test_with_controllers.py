@@ -1,11 +1,11 @@
 """With the real Job controller, scheduler and garbage collector; the test is only the kubelet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from e2e.localcluster.controlplane import ControlPlane
+from e2e.localcluster.controlplane import ControlPlane, KubectlError
 from e2e.localcluster.processes import wait_until
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet
@@ -122,12 +122,148 @@ def test_suspending_takes_the_pod_away_and_resuming_gives_another(team: Team) ->
 def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(team: Team) -> None:
     team.apply(a_resource().with_(worker={"resources": {"limits": {"nvidia.com/gpu": 9}}}))
 
+    until_admitted_says(team, "Unschedulable", "nvidia.com/gpu")
+
+
+NO_GPUS = {"hard": {"requests.nvidia.com/gpu": "0"}}
+LITTLE = {"limits": [{"type": "Container", "max": {"nvidia.com/gpu": "0"}}]}
+
+
+def forbid_pods(team: Team) -> None:
+    """Refuse all pods of a namespace, as a webhook of the cluster's administrator does."""
+    name = f"no-pods-in-{team.namespace}"
+    api = "admissionregistration.k8s.io/v1"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
+    named = {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}
+    team.control_plane.apply(
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [{**rule, "resources": ["pods"]}]},
+                "validations": [{"expression": "false", "message": "ask the platform team first"}],
+            },
+        }
+    )
+    team.control_plane.apply(
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": {
+                "policyName": name,
+                "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": named},
+            },
+        }
+    )
+
+    pod = ("run", "trial", "--image=none.invalid/none", "--dry-run=server")
+
+    def holds() -> bool:
+        try:
+            team.kubectl(*pod)
+        except KubectlError as refused:
+            return "ask the platform team first" in str(refused)
+        return False
+
+    wait_until(holds, "the policy to hold", seconds=30.0, every=0.2)
+
+
+def quota(team: Team) -> None:
+    apply_to(team, "ResourceQuota", NO_GPUS)
+    wait_until(
+        lambda: "hard" in (team.get("quota", "limits").get("status") or {}),
+        "the quota to hold",
+        seconds=20.0,
+    )
+
+
+def apply_to(team: Team, kind: str, spec: Document) -> None:
+    """Apply an object called limits to the team's namespace."""
+    metadata = {"name": "limits", "namespace": team.namespace}
+    team.control_plane.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec})
+
+
+REFUSALS: dict[str, tuple[Callable[[Team], None], str]] = {
+    "a quota": (quota, "exceeded quota: limits"),
+    "a limit range": (
+        lambda team: apply_to(team, "LimitRange", LITTLE),
+        "maximum nvidia.com/gpu usage per Container is 0",
+    ),
+    "the administrator's policy": (forbid_pods, "ask the platform team first"),
+}
+
+
+@pytest.mark.parametrize(("refuse", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_a_pod_that_is_refused_is_told_within_ten_seconds_in_the_servers_words(
+    team: Team, refuse: Callable[[Team], None], words: str
+) -> None:
+    refuse(team)
+
+    team.apply()
+    until_admitted_says(team, "AdmissionDenied", words)
+
+    assert team.written()["patch/modeloptimizations/status"] <= 2
+
+
+def test_a_service_account_that_is_not_there_is_told_within_ten_seconds(team: Team) -> None:
+    team.apply(a_resource().with_(worker={"serviceAccountName": "nobody"}))
+
+    until_admitted_says(team, "AdmissionDenied", "nobody")
+
+
+def until_admitted_says(team: Team, reason: str, words: str) -> None:
+    """Wait at most ten seconds for a reason, and for the words that go with it."""
+
     def told() -> bool:
         conditions = {each["type"]: each for each in team.status.get("conditions", [])}
         admitted = conditions.get("Admitted", {})
-        return admitted.get("reason") == "Unschedulable" and "nvidia.com/gpu" in admitted["message"]
+        return admitted.get("reason") == reason and words in admitted["message"]
 
-    wait_until(told, "the scheduler's words", seconds=30.0)
+    wait_until(told, f"{reason}: {words}", seconds=10.0, every=0.1)
+
+
+KUBELETS = {
+    "an image that is not there": (
+        "ImagePullBackOff",
+        kubelet.waiting("ErrImagePull", "manifest unknown"),
+        "manifest unknown",
+    ),
+    "a Secret that is not there": (
+        "CreateContainerConfigError",
+        kubelet.waiting("CreateContainerConfigError", 'secret "s3-creds" not found'),
+        'secret "s3-creds" not found',
+    ),
+}
+
+
+@pytest.mark.parametrize(("reason", "status", "words"), KUBELETS.values(), ids=KUBELETS)
+def test_what_hinders_a_kubelet_is_told_in_its_words(
+    team: Team, reason: str, status: Document, words: str
+) -> None:
+    team.apply()
+    team.write_status("pod", Pods(team).next(), status)
+
+    until_admitted_says(team, reason, words)
+
+
+def test_a_worker_that_runs_out_of_memory_is_tried_once_more_and_then_the_run_fails(
+    team: Team,
+) -> None:
+    team.apply(a_resource().with_(worker={"resources": {"limits": {"memory": "1Gi"}}}))
+    pods = Pods(team)
+    for _ in range(2):
+        killed = kubelet.ended(137, reason="OOMKilled", finished=now())
+        team.write_status("pod", pods.run(), killed)
+    status = team.until_phase("Failed")
+
+    written = team.written()
+    assert (written["create/jobs"], written["delete/jobs"]) == (2, 2)
+    assert status["lastFailure"]["reason"] == "OutOfMemory"
+    assert "1Gi" in status["lastFailure"]["message"]
+    assert (status["run"]["lean"], status["run"]["attempt"]) == (True, 2)
 
 
 def test_a_resource_that_is_deleted_takes_everything_along(team: Team) -> None:

@@ -202,13 +202,6 @@ BROKEN = {
         ["steps"],
         a_resource().steps({"name": "a", **PRUNE}, {"name": "a", **DISTILL}),
     ),
-    "two GPUs in one resource": (
-        ["targets"],
-        a_resource().targets(
-            target("l4", "TensorRT", gpu={"product": "NVIDIA-L4"}),
-            target("t4", "TensorRT", gpu={"product": "Tesla-T4"}),
-        ),
-    ),
 }
 
 

@@ -86,7 +86,7 @@ def test_a_task_names_a_network_that_takes_its_input(task: object) -> None:
 
 def test_lathe_knows_the_networks_by_their_entry_points(tmp_path: Path) -> None:
     code = (
-        "from lathe_steps.toolchains.networks import architectures\n"
+        "from lathe_steps.toolchains.networks.models import architectures\n"
         "print(architectures.build('bench.residual_cnn', {'classes': 3, 'widths': [4, 8]}).head)"
     )
 

@@ -279,6 +279,11 @@ def test_however_often_it_is_looked_at_the_story_ends_the_same(
     assert masked(seldom.status) == masked(always.status)
 
 
+def stored(world: World) -> list[tuple[str, str, str]]:
+    """Every write that the server kept; a pod that is only tried is a question."""
+    return [write for write in world.cluster.writes if write[0] != "try"]
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_deciding_twice_is_deciding_once(data: st.DataObject) -> None:
@@ -288,9 +293,9 @@ def test_deciding_twice_is_deciding_once(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             event()
             asyncio.run(world.settle())
-            before = list(world.cluster.writes)
+            before = stored(world)
             world.restart_operator()
             asyncio.run(world.settle())
-            assert world.cluster.writes == before
+            assert stored(world) == before
         else:
             return

@@ -41,6 +41,27 @@ async def fails_once_and_succeeds(world: World) -> None:
     await world.settle()
 
 
+async def runs_out_of_memory(world: World) -> None:
+    await world.settle()
+    pod = world.start_pod("a")
+    await world.settle()
+    world.pod_status(pod, kubelet.ended(137, reason="OOMKilled"))
+    await world.settle()
+    world.start_pod("b")
+    await world.settle()
+    world.end(0, kubelet.success())
+    await world.settle()
+
+
+async def runs_out_of_memory_twice(world: World) -> None:
+    await world.settle()
+    for suffix in "ab":
+        pod = world.start_pod(suffix)
+        await world.settle()
+        world.pod_status(pod, kubelet.ended(137, reason="OOMKilled"))
+        await world.settle()
+
+
 async def fails_for_good(world: World) -> None:
     await world.settle()
     world.start_pod()
@@ -133,6 +154,8 @@ async def outlives_its_time(world: World) -> None:
 STORIES = (
     succeeds,
     fails_once_and_succeeds,
+    runs_out_of_memory,
+    runs_out_of_memory_twice,
     fails_for_good,
     is_edited_while_it_runs,
     is_edited_there_and_back,

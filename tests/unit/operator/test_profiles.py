@@ -138,7 +138,7 @@ async def test_status_says_which_profile_the_run_took_and_what_it_gave() -> None
 async def test_a_request_to_restart_takes_the_profile_as_it_is_then() -> None:
     world = await a_running_world(a_profile(steps=[FUSE]))
     world.cluster.apply(a_profile(steps=[PRUNE]))
-    world.annotate(**{"lathe.dev/restart-requested-at": "now"})
+    world.annotate(**{"lathe.dev/restartedAt": "now"})
     await world.settle()
 
     assert steps_of(world.job) == ["prune", "export"]

@@ -3,6 +3,7 @@
 import pytest
 
 from lathe_api.v1alpha1.status import ConditionType
+from tests import kubelet
 from tests.builders import EXPORT, PRUNE, QUANTIZE, a_resource, target
 from tests.world import World, a_running_world
 
@@ -95,6 +96,36 @@ async def test_a_pod_that_the_server_refuses_is_found_out_without_reading_events
 
     assert world.told == ("Running", "InProgress")
     assert world.events == ["AdmissionDenied", "Started"]
+
+
+async def test_a_job_whose_controller_has_begun_is_asked_about_within_seconds() -> None:
+    world = World()
+    world.cluster.refuse["Pod"] = "exceeded quota: gpus"
+    await world.settle()
+    world.job_status({"startTime": kubelet.T0})
+
+    await world.pass_time(4)
+    assert world.written("try", "Pod") == 0
+    await world.pass_time(1)
+
+    assert world.told == ("Pending", "AdmissionDenied")
+    assert world.written("patch", "status") == 2
+
+
+async def test_a_next_attempt_whose_pod_is_refused_is_told_in_the_servers_words() -> None:
+    world = await a_running_world()
+    time = world.cluster.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    pod = world.cluster.one("Pod")["metadata"]["name"]
+    world.pod_status(pod, kubelet.ended(40, kubelet.failure(), finished=time))
+    world.job_status({"failed": 1})
+    await world.settle()
+    world.cluster.refuse["Pod"] = "exceeded quota: gpus"
+
+    await world.pass_time(20)
+    assert world.told == ("Running", "Retrying")
+    await world.pass_time(5)
+
+    assert world.told == ("Pending", "AdmissionDenied")
 
 
 async def test_a_name_that_is_taken_is_a_conflict_and_nothing_is_deleted() -> None:

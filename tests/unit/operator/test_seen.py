@@ -221,4 +221,4 @@ def test_who_works_on_a_job_is_seen(spec: Document, *, elsewhere: bool) -> None:
 
     assert seen is not None
     # What nobody decides by is no news.
-    assert (seen.elsewhere, seen.ready, seen.started is not None) == (elsewhere,) * 3
+    assert (seen.elsewhere, seen.ready) == (elsewhere, elsewhere)

@@ -166,9 +166,9 @@ PATHS: dict[str, tuple[list[Stop], ResourceBuilder]] = {
     "what does not run here is not timed, and an engine is only weighed": (
         [
             Stop("export", "export", clocked=True),
-            Stop("cpu/quantize", "cpu/quantize", clocked=True),
-            Stop("rtx/simplify", "rtx/simplify", clocked=False),
-            Stop("rtx/buildEngine", None, clocked=False),
+            Stop("cpu/quantize", "cpu/quantize", clocked=True, target="cpu"),
+            Stop("rtx/simplify", "rtx/simplify", clocked=False, target="rtx"),
+            Stop("rtx/buildEngine", None, clocked=False, target="rtx"),
         ],
         TWO.with_(evaluation=EVALUATION),
     ),

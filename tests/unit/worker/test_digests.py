@@ -77,6 +77,21 @@ def test_a_step_that_is_lowered_to_the_cpu_has_another_key_on_another_cpu() -> N
     assert key_of("cpu/quantize") != key_of("cpu/quantize", steps=steps_of(isa=OLD))
 
 
+L4 = {"gpu_product": "NVIDIA-L4", "compute_capability": "8.9", "driver_version": "570.86"}
+ENGINES = a_resource().targets(target("trt", "TensorRT"), target("rtx", "TensorRTRTX"))
+
+
+def engine_key(name: str, gpu: dict[str, str] | None) -> str:
+    return step_key(steps_of(ENGINES)[name], artifact=A, given=GIVEN, gpu=gpu)
+
+
+def test_an_engine_that_is_built_on_its_gpu_has_another_key_with_another_driver() -> None:
+    newer = {**L4, "driver_version": "580.12"}
+
+    assert len({engine_key("trt/buildEngine", gpu) for gpu in (None, L4, newer)}) == 3
+    assert engine_key("rtx/buildEngine", L4) == engine_key("rtx/buildEngine", newer)
+
+
 def run_key_of(resource: ResourceBuilder, given: Given = GIVEN) -> str:
     plan = plan_of(resource.parsed(), namespace="team", name=resource.name)
     return run_key(plan, given=given, chain=chain_of(plan, VNNI))

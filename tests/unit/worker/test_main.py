@@ -70,10 +70,15 @@ def test_settings_are_what_the_job_says() -> None:
     assert (settings.threads, settings.allow_state_dict, settings.workspace_size) == (3, True, 1024)
 
 
+def test_a_worker_is_told_to_need_less_memory() -> None:
+    assert settings_in({"LATHE_LEAN": "true"}).lean
+
+
 def test_without_a_word_nothing_is_allowed_and_the_disk_is_the_limit() -> None:
     settings = settings_in({})
 
     assert settings.threads >= 1
+    assert not settings.lean
     assert (settings.allow_state_dict, settings.workspace_size) == (False, None)
 
 
@@ -82,6 +87,22 @@ def test_mounted_certificates_are_what_storage_trusts() -> None:
 
     assert storage_environment(environ)["AWS_CA_BUNDLE"] == "/etc/lathe/ca/ca.crt"
     assert storage_environment({}) == {}
+
+
+def test_certificates_that_are_not_there_are_told_by_the_name_of_their_config_map(
+    plan: Plan, tmp_path: Path
+) -> None:
+    reference = {"configMapRef": {"name": "corp-ca", "key": "bundle.pem"}}
+    document = {**json.loads(plan.dumped()), "storage": {"s3": {"ca": reference}}}
+    path = written(tmp_path / "plan.json", document)
+    mounted = tmp_path / "ca.crt"
+
+    outcome = outcome_in({"LATHE_PLAN": str(path), "LATHE_CA_BUNDLE": str(mounted)})
+
+    assert outcome.failure is not None
+    assert outcome.exit_code is ExitCode.TRANSIENT  # whoever creates it meanwhile is served
+    assert outcome.failure.reason is Reason.CONFIG_MAP_NOT_FOUND
+    assert {"corp-ca", "bundle.pem"} <= set(outcome.failure.message.split())
 
 
 def test_the_last_word_fits_and_can_be_read(tmp_path: Path) -> None:

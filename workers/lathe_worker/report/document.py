@@ -49,6 +49,8 @@ class Report(Parameters):
     """The result in three words."""
     environment: Environment
     """Where it was done, and with what."""
+    made_on: dict[str, Environment] | None = None
+    """Where each target was made, in a run whose targets need different hardware."""
 
     @field_validator("steps")
     @classmethod

@@ -2,9 +2,10 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from lathe_api.plan import Plan, PlannedTarget, input_format
+from lathe_api.stages import ANY, Stage, stages_of
 from lathe_api.v1alpha1.datasets import DatasetRef
 from lathe_api.v1alpha1.evaluation import Gate
 from lathe_api.v1alpha1.spec import ModelOptimizationSpec
@@ -43,6 +44,8 @@ def sections(
         given = entry.step.gives(given)
     for target in plan.targets:
         yield f"target {target.name}", list(_target(target, asked.get(target.name, ()), given))
+    if len(stages := stages_of(plan)) > 1:
+        yield "stages in a cluster", list(_stages(stages))
     yield "evaluation", list(_evaluation(plan))
     yield "results", list(_results(plan))
 
@@ -91,7 +94,7 @@ def _parameters(step: Step) -> str:
 
 
 def _target(target: PlannedTarget, asked: tuple[StepEntry, ...], given: Format) -> Rows:
-    yield ("runtime", target.runtime, f"on {target.gpu.product}" if target.gpu else "")
+    yield ("runtime", target.runtime, f"on {target.gpu}" if target.gpu else "")
     yield from _steps(target.steps, asked, given)
     for entry in target.steps:
         given = entry.step.gives(given)
@@ -99,6 +102,13 @@ def _target(target: PlannedTarget, asked: tuple[StepEntry, ...], given: Format) 
         yield ("", "", "its files have to be unpacked before they are used: lathe unpack")
     elif target.engine is not None:
         yield ("buildEngine", "ONNX → Engine", _parameters(target.engine))
+
+
+def _stages(stages: Sequence[Stage]) -> Rows:
+    """The Jobs of the run; on a laptop, all is done at once."""
+    for stage in stages:
+        where = f"on a {stage.hardware}" if stage.hardware != ANY else "on any node"
+        yield (stage.name, ", ".join(stage.targets), where)
 
 
 def _evaluation(plan: Plan) -> Rows:

@@ -10,6 +10,7 @@ from lathe_api.plan import Plan
 from lathe_operator.decide import job
 from lathe_operator.values import Policy
 from tests.builders import a_resource, target
+from tests.staged_world import StagedWorld, made
 from tests.world import POLICY, World
 
 Document = dict[str, Any]
@@ -168,6 +169,63 @@ async def test_service_accounts(
     pod = await pod_of(Policy("worker:1", worker_service_account=policy), worker=worker)
 
     assert pod.get("serviceAccountName") == expected
+
+
+A100 = "NVIDIA-A100-SXM4-80GB"
+SLICE = {"mode": "MIG", "profile": "3g.40gb"}
+WHERE: dict[str, tuple[Document, Document, Document]] = {
+    "a GPU by its name": (
+        {"nvidia.com/gpu.product": A100},
+        {"nvidia.com/gpu": "1"},
+        {"product": A100},
+    ),
+    "a GPU by what it can do": (
+        {"nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.compute.minor": "9"},
+        {"nvidia.com/gpu": "1"},
+        {"computeCapability": "8.9"},
+    ),
+    "a slice of a GPU": (
+        {"nvidia.com/gpu.product": A100},
+        {"nvidia.com/mig-3g.40gb": "1"},
+        {"product": A100, "partition": SLICE},
+    ),
+}
+
+
+@pytest.mark.parametrize(("selector", "limits", "gpu"), WHERE.values(), ids=WHERE)
+async def test_hardware_becomes_labels_of_nodes_and_a_device(
+    selector: Document, limits: Document, gpu: Document
+) -> None:
+    pod = await pod_of(targets=[target("engine", "TensorRT", gpu=gpu)])
+
+    assert pod["nodeSelector"] == selector
+    assert pod["containers"][0]["resources"] == {"limits": limits}
+
+
+OWN: dict[str, tuple[Document, Document]] = {
+    "one GPU, whatever compressing needs": (
+        {"limits": {"nvidia.com/gpu": "1", "memory": "8Gi"}},
+        {"nvidia.com/gpu": 0, "memory": "8Gi"},
+    ),
+    "as many GPUs as the user says": (
+        {"limits": {"nvidia.com/gpu": "2"}},
+        {"nvidia.com/gpu": 2},
+    ),
+}
+
+
+@pytest.mark.parametrize(("resources", "limits"), OWN.values(), ids=OWN)
+async def test_a_stage_for_a_gpu_has(resources: Document, limits: Document) -> None:
+    targets = [target(name, "TensorRT", gpu={"product": name}) for name in ("l4", "t4")]
+    world = StagedWorld(
+        a_resource().targets(*targets).with_(worker={"resources": {"limits": limits}})
+    )
+    await world.settle()
+    world.finish("compress", message=made())
+    await world.settle()
+
+    (container,) = world.stage("build1")["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == resources
 
 
 async def test_a_target_for_one_gpu_selects_its_nodes() -> None:

@@ -94,12 +94,8 @@ ENDS: dict[str, tuple[Told, Story]] = {
         ("Failed", "ObjectNotFound"),
         lambda world: world.end(30, kubelet.failure(ExitCode.BAD_INPUT, Reason.OBJECT_NOT_FOUND)),
     ),
-    "the kernel killed the worker for its memory": (
-        ("Failed", "OutOfMemory"),
-        lambda world: _end(world, kubelet.ended(137, reason="OOMKilled")),
-    ),
     "somebody killed the worker": (
-        ("Failed", "OutOfMemory"),
+        ("Failed", "JobFailed"),
         lambda world: _end(world, kubelet.ended(137)),
     ),
     "the pod used more disk than it was given": (

@@ -9,6 +9,7 @@ from lathe_steps.base import Artifact, Format
 from lathe_steps.errors import Internal, InvalidSpec
 from lathe_steps.reasons import Reason
 from lathe_steps.toolchains.engines import profiles, toolchain
+from lathe_steps.toolchains.gpu import this_gpu
 
 ENGINE = "model.engine"
 """One file for all compute capabilities: the library puts them into one engine."""
@@ -107,21 +108,10 @@ def _unparsed(parser: Any, runtime: str) -> Internal:  # noqa: ANN401
 def _facts(trt: Any, order: Order) -> dict[str, float | int | str]:  # noqa: ANN401
     facts: dict[str, float | int | str] = {"tensorrt_version": str(trt.__version__)}
     if order.runtime == "TensorRT":
-        return {**facts, **_this_gpu()}
+        gpu = this_gpu()
+        return {**facts, **(gpu.facts() if gpu else {})}
     wanted = order.compute_capabilities
     return {**facts, "compute_capability": ", ".join(wanted)} if wanted else facts
-
-
-def _this_gpu() -> dict[str, float | int | str]:
-    import torch
-
-    if not torch.cuda.is_available():
-        return {}
-    major, minor = torch.cuda.get_device_capability()
-    return {
-        "gpu_product": torch.cuda.get_device_name(),
-        "compute_capability": f"{major}.{minor}",
-    }
 
 
 def _log_of(trt: Any) -> Any:  # noqa: ANN401

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
-from lathe_steps.base import Batch, Checkpoints, Context, Dataset, NoCheckpoints
+from lathe_steps.base import LEAN_PARTS, Batch, Checkpoints, Context, Dataset, NoCheckpoints
 from lathe_steps.evidence import Evidence
 from lathe_steps.toolchains.training import Training
 
@@ -55,6 +55,7 @@ class Course:
         progress: Called with the share done and a short message.
         validation: What early stop looks at; given when the settings ask for it.
         trail: What it leaves behind.
+        lean: Whether each batch is taken in parts, so that less memory is needed.
     """
 
     step: str
@@ -64,6 +65,7 @@ class Course:
     progress: Callable[[float, str], None]
     validation: Dataset | None = None
     trail: Trail = field(default_factory=Trail)
+    lean: bool = False
 
     @property
     def updates(self) -> int:
@@ -87,6 +89,20 @@ class Course:
         found = self.dataset.batches(epoch.size, shuffle=self.seed + epoch.number)
         return islice(found, skip, epoch.batches)
 
+    def parts(self, batch: Batch) -> tuple[tuple[float, Batch], ...]:
+        """The batch as what goes through the model at once, each with its share of the samples.
+
+        No part is a single sample, which normalisations cannot learn from, unless the batch is.
+        """
+        count = len(next(iter(batch.inputs.values())))
+        parts = max(1, min(LEAN_PARTS, count // 2)) if self.lean else 1
+        if parts == 1:
+            return ((1.0, batch),)
+        edges = [count * number // parts for number in range(parts + 1)]
+        return tuple(
+            ((end - start) / count, _cut(batch, start, end)) for start, end in pairwise(edges)
+        )
+
     def _size(self, number: int) -> int:
         growth, size = self.settings.batch_growth, self.settings.batch_size
         if growth is None:
@@ -101,6 +117,11 @@ class Course:
         """All batches but a last one of a single sample, which normalisations cannot learn from."""
         full, rest = divmod(len(self.dataset), size)
         return full + (rest > 1 or (rest == 1 and not full))
+
+
+def _cut(batch: Batch, start: int, end: int) -> Batch:
+    labels = None if batch.labels is None else batch.labels[start:end]
+    return Batch({name: it[start:end] for name, it in batch.inputs.items()}, labels)
 
 
 def course_of(
@@ -128,4 +149,5 @@ def course_of(
         progress or context.progress,
         validation=context.datasets[early.dataset] if early else None,
         trail=trail,
+        lean=context.lean,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from lathe_steps.base import NoCheckpoints
+from lathe_steps.base import Batch, NoCheckpoints
 from lathe_steps.errors import Internal
 from lathe_steps.evidence import Curve, thinned
 from lathe_steps.toolchains.networks import calls
@@ -118,18 +118,27 @@ class _Lesson:
 
     def _pass(self, epoch: Epoch, skip: int) -> None:
         for number, batch in enumerate(self._course.batches(epoch, skip), start=skip + 1):
-            value, _ = self._objective.of(batch, self._course.dataset.name)
             self._optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(value)
+            value = self._backward(batch)
             self._hold.gradients()
             optimisers.clip(self._learner, self._course.settings)
             rated = rate(self._course.settings, self._done, self._total)
             optimisers.update(self._optimizer, rated)
             self._hold.weights()
             self._done += 1
-            self._note(value.detach())
+            self._note(value)
             if number < epoch.batches and self._saving.asked_after(self._done):
                 self._save()
+
+    def _backward(self, batch: Batch) -> torch.Tensor:
+        """Add up the gradient of a batch; gives its loss."""
+        losses = []
+        for share, part in self._course.parts(batch):
+            value, _ = self._objective.of(part, self._course.dataset.name)
+            weighed = value if share == 1 else value * share
+            torch.autograd.backward(weighed)
+            losses.append(weighed.detach())
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _end_pass(self, epoch: Epoch) -> None:
         seen = ""
