@@ -200,8 +200,7 @@ def _patience(course: Course) -> timedelta | None:
         return None
     since = look.seen.now
     if current:
-        let_go = queues.let_go(look.seen, current) if queues.owns(look.seen, current) else None
-        since = let_go or current.created
+        since = queues.let_go(look.seen, current) or current.created
     left = since + PATIENCE - look.seen.now
     return min(left, PATIENCE) if left > timedelta(0) else None
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from lathe_api.v1alpha1.status import Condition
+from lathe_api.v1alpha1.status import Condition, StageStatus
 from lathe_operator.kueue import INADMISSIBLE, PREEMPTED, Workload
 from lathe_operator.values import Job, Observed
 from lathe_steps.reasons import Reason
 
 Why = tuple[Reason, str]
 """Reason and message."""
+Told = Condition | StageStatus
+"""What status says of a run, or of one stage of it."""
 
 REASONS = frozenset(
     {
@@ -44,14 +46,14 @@ def has_spoken(seen: Observed, job: Job | None) -> bool:
     return _said(seen.workloads, job) is not None
 
 
-def why(seen: Observed, job: Job | None, queue: str | None, told: Condition | None) -> Why:
+def why(seen: Observed, job: Job | None, queue: str | None, told: Told | None) -> Why:
     """Why a run waits in a queue.
 
     Args:
         seen: The look.
         job: The run's Job, if there is one yet.
         queue: The queue that was asked for; None where Kueue took a Job that asked for none.
-        told: What status says of the run, if it speaks of it.
+        told: What status says of the run or the stage, if it speaks of it.
     """
     where = f"in the queue {queue}" if queue else "in Kueue, although it names no queue"
     before = (Reason(told.reason), told.message) if told and told.reason in REASONS else None

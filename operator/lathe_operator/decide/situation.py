@@ -127,9 +127,9 @@ class Look:
     def podless_at(self) -> datetime | None:
         """From when on a Job without a pod should have had one; None where none is missed."""
         job = self.unfinished
-        if job is None or job.suspended or job.deleting or job.failing or self.live:
+        if job is None or job.elsewhere or self.live:
             return None
-        if job.elsewhere:
+        if job.suspended or job.deleting or job.failing:
             return None
         if ends := [pod.end.time for pod in self.run.pods if pod.end]:
             return max(ends) + min(BACKOFF * (1 << min(job.failed, 6)), MOST_BACKOFF) + PODLESS
@@ -292,9 +292,7 @@ def _waits_since(look: Look) -> datetime | None:
     """Since when a run has been on its way to a node."""
     job = look.unfinished
     if since := job.created if job else look.run.since:
-        admitted = condition(look.seen.status, ConditionType.ADMITTED)
-        stopped = attempts.stopped(look.run, admitted, look.seen.now) if job else None
-        return max(since, look.resumed or since, stopped or since)
+        return max(since, look.resumed or since, _stopped(look) or since)
     told = condition(look.seen.status, ConditionType.RECONCILING)
     if told is None or told.status != "True" or not is_answered(look.seen):
         return None
@@ -311,6 +309,18 @@ def starved(look: Look) -> Situation | None:
         message = "tries again with smaller batches: the worker ran out of memory"
         return Situation(Phase.RUNNING, Reason.RETRYING, message, failure=told)
     return Situation(Phase.FAILED, told.reason, told.message, failure=told, ended=look.seen.now)
+
+
+def _stopped(look: Look) -> datetime | None:
+    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
+    admitted = condition(look.seen.status, ConditionType.ADMITTED)
+    if admitted is None or look.run.said is None or look.run.said.start_time is None:
+        return None
+    if look.run.since:  # a later stage: what is told of the run is about all of them
+        return None
+    return (
+        look.seen.now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
+    )
 
 
 def refused(look: Look) -> Situation | None:
@@ -331,7 +341,8 @@ def queued(look: Look) -> Situation | None:
     waits = job.suspended and queues.owns(look.seen, job) if job else queue is not None
     if not waits:
         return None
-    told = condition(look.seen.status, ConditionType.READY) if look.run.said else None
+    ready = condition(look.seen.status, ConditionType.READY) if look.run.said else None
+    told = look.run.stage if look.run.since else ready
     reason, message = queues.why(look.seen, job, queue, told)
     return Situation(Phase.QUEUED, reason, message, failure=attempts_failure(look))
 

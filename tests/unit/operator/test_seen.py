@@ -1,6 +1,7 @@
 """What is kept of an object, and what is not."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -222,3 +223,4 @@ def test_who_works_on_a_job_is_seen(spec: Document, *, elsewhere: bool) -> None:
     assert seen is not None
     # What nobody decides by is no news.
     assert (seen.elsewhere, seen.ready) == (elsewhere, elsewhere)
+    assert seen.started == datetime(2026, 11, 20, 10, tzinfo=UTC)
