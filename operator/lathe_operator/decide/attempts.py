@@ -5,17 +5,27 @@ the run is lean: from then on the Job before it is in the way and this one is mi
 look repairs both.
 """
 
+from datetime import datetime
 from typing import Any
 
 from lathe_api.v1alpha1.running import RunPolicy, Worker
-from lathe_api.v1alpha1.status import Failure
-from lathe_operator.decide import names, pods
+from lathe_api.v1alpha1.status import Condition, Failure
+from lathe_operator.decide import names, pods, times
 from lathe_operator.decide.runs import CurrentRun
 from lathe_operator.values import Manifest
 from lathe_steps.reasons import Reason
 
 LEAN = {"name": "LATHE_LEAN", "value": "true"}
 """Variable that tells a worker to take smaller batches."""
+
+
+def stopped(run: CurrentRun, admitted: Condition | None, now: datetime) -> datetime | None:
+    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
+    if admitted is None or run.said is None or run.said.start_time is None:
+        return None
+    if run.since:  # a later stage: what is told of the run is about all of them
+        return None
+    return now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
 
 
 def out_of_memory(run: CurrentRun) -> Failure | None:

@@ -292,7 +292,9 @@ def _waits_since(look: Look) -> datetime | None:
     """Since when a run has been on its way to a node."""
     job = look.unfinished
     if since := job.created if job else look.run.since:
-        return max(since, look.resumed or since, _stopped(look) or since)
+        admitted = condition(look.seen.status, ConditionType.ADMITTED)
+        stopped = attempts.stopped(look.run, admitted, look.seen.now)
+        return max(since, look.resumed or since, stopped or since)
     told = condition(look.seen.status, ConditionType.RECONCILING)
     if told is None or told.status != "True" or not is_answered(look.seen):
         return None
@@ -309,18 +311,6 @@ def starved(look: Look) -> Situation | None:
         message = "tries again with smaller batches: the worker ran out of memory"
         return Situation(Phase.RUNNING, Reason.RETRYING, message, failure=told)
     return Situation(Phase.FAILED, told.reason, told.message, failure=told, ended=look.seen.now)
-
-
-def _stopped(look: Look) -> datetime | None:
-    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
-    admitted = condition(look.seen.status, ConditionType.ADMITTED)
-    if admitted is None or look.run.said is None or look.run.said.start_time is None:
-        return None
-    if look.run.since:  # a later stage: what is told of the run is about all of them
-        return None
-    return (
-        look.seen.now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
-    )
 
 
 def refused(look: Look) -> Situation | None:
