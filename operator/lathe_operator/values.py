@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.kueue import Workload
-from lathe_operator.profiles import Profile, ProfilePlace, Taken
+from lathe_operator.profiles import ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -223,28 +223,6 @@ class Pod:
     hindrance: Hindrance | None
     end: PodEnd | None
     disrupted: bool
-
-
-class View(Protocol):
-    """What the watches have shown: a memory that is a moment behind the server, never ahead."""
-
-    def resource(self, ref: Ref) -> Resource | None:
-        """The resource of that name."""
-
-    def profile(self, place: ProfilePlace) -> Profile | None:
-        """The profile of that place."""
-
-    def jobs(self, owner: str) -> tuple[Job, ...]:
-        """Jobs that the resource of that uid controls."""
-
-    def pods(self, job: str) -> tuple[Pod, ...]:
-        """Pods that the Job of that uid controls."""
-
-    def workload(self, job: str) -> Workload | None:
-        """The Workload that Kueue made for the Job of that uid."""
-
-    shows_workloads: bool
-    """Whether Workloads are watched."""
 
 
 @dataclass(frozen=True, slots=True)
