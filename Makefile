@@ -110,7 +110,7 @@ bench-operator-quick: control-plane ## The same, small: are the counts as promis
 	$(RUN) python -m benchmarks.operator --quick
 
 .PHONY: control-plane
-control-plane: sync ## Build etcd, kube-apiserver and kubectl from Go modules (minutes, once)
+control-plane: sync ## Build etcd, kube-apiserver and what tests run beside them from Go modules (minutes, once)
 	$(RUN) python -m e2e.localcluster control-plane-build
 
 .PHONY: cluster-up

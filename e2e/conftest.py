@@ -14,6 +14,7 @@ from e2e.localcluster.binaries import binaries
 from e2e.localcluster.cluster import Cluster
 from e2e.localcluster.controlplane import ControlPlane
 from e2e.localcluster.images import REPOSITORY
+from e2e.localcluster.kueue import Kueue
 from e2e.localcluster.stages import Stages
 from e2e.story import Team, a_name
 from lathe_worker.store import Store
@@ -81,6 +82,21 @@ def team(cluster: Cluster, lathe: Kubectl, storage: Storage, store: Store) -> Te
     namespace = a_name()
     install.team(lathe, namespace, access_key=storage.access_key, secret_key=storage.secret_key)
     return Team(namespace, cluster, lathe, store)
+
+
+@pytest.fixture(scope="session")
+def kueue(cluster: Cluster, lathe: Kubectl, pytestconfig: pytest.Config) -> Kueue:
+    """Kueue in the cluster, and an operator that knows of it; it stays there with the cluster."""
+    found = Kueue(cluster.control_plane)
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        if not found.runs:
+            stages = Stages()
+            with stages.stage("Kueue"):
+                found.start()
+            with stages.stage("an operator that knows of it"):
+                install.restart_operator(lathe)
+    return found
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE
 from lathe_api.v1alpha1.resource import KIND
 from lathe_operator.decide.names import STAGE
 from lathe_operator.errors import Faulted, Gone, Rejected, Waiting
+from lathe_operator.kueue import Workload
 from lathe_operator.lease import Lease
 from lathe_operator.profiles import Profile, ProfilePlace
-from lathe_operator.seen import job_seen, pod_seen, profile_seen, resource_seen
+from lathe_operator.seen import job_seen, pod_seen, profile_seen, resource_seen, workload_seen
 from lathe_operator.values import (
     MANAGED,
     Job,
@@ -67,6 +68,7 @@ class FakeCluster:
         refuse: Words with which it refuses to create an object of a kind, or the Job of a stage.
         fault: The write that fails.
         version: Grows with everything that changes.
+        shows_workloads: Whether Kueue's Workloads are watched.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -79,6 +81,7 @@ class FakeCluster:
         self.fault: Fault | None = None
         self._stale: dict[str, dict[Key, Document]] = {}
         self.version = 100
+        self.shows_workloads = False
         self._uids = 0
 
     # what tests do
@@ -187,6 +190,12 @@ class FakeCluster:
     def pods(self, job: str) -> tuple[Pod, ...]:
         seen = [pod_seen(d) for (kind, _), d in self._visible().items() if kind == "Pod"]
         return tuple(pod for pod in seen if pod and pod.job == job)
+
+    def workload(self, job: str) -> Workload | None:
+        if not self.shows_workloads:
+            return None
+        seen = [workload_seen(d) for (kind, _), d in self._visible().items() if kind == "Workload"]
+        return next((each for each in seen if each and each.job == job), None)
 
     # Cluster
 

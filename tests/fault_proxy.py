@@ -82,6 +82,8 @@ class FaultProxy:
             self.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}"
             started.set()
             await ended.wait()
+            for watch in self._watches:
+                watch.cancel()
             await runner.cleanup()
 
     async def _answer(
@@ -98,8 +100,9 @@ class FaultProxy:
         async with session.request(
             request.method,
             self.upstream + request.path_qs,
-            data=await request.read(),
+            data=await request.read() or None,
             headers=headers,
+            skip_auto_headers={"content-type", "accept", "accept-encoding", "user-agent"},
             timeout=aiohttp.ClientTimeout(total=None),
         ) as answer:
             if trouble is Cut.AFTER:
@@ -164,5 +167,5 @@ def fault_proxy(upstream: str, context: ssl.SSLContext) -> Iterator[FaultProxy]:
         yield proxy
     finally:
         proxy._loop.call_soon_threadsafe(ended.set)
-        thread.join(30)
+        thread.join(120)
         proxy._loop.close()

@@ -29,10 +29,21 @@ def operator(kubectl: Kubectl, images: ImageNames, workspace: Path) -> None:
     """
     kubectl("apply", "--filename", str(REPOSITORY / "crds"))
     kubectl("apply", "--kustomize", str(_overlay(images, workspace)))
+    until_ready(kubectl)
+
+
+def until_ready(kubectl: Kubectl) -> None:
+    """Wait until the operator is ready, and nothing older than what it should be runs."""
     kubectl(
         *("rollout", "status", f"--namespace={SYSTEM}", f"deployment/{DEPLOYMENT}"),
         "--timeout=180s",
     )
+
+
+def restart_operator(kubectl: Kubectl) -> None:
+    """Have another process of the operator, which looks at the cluster as it is now."""
+    kubectl("rollout", "restart", f"--namespace={SYSTEM}", f"deployment/{DEPLOYMENT}")
+    until_ready(kubectl)
 
 
 def team(kubectl: Kubectl, namespace: str, *, access_key: str, secret_key: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from e2e.localcluster import registry
-from e2e.localcluster.binaries import API_PROGRAMS, BuildError, binaries
+from e2e.localcluster.binaries import API_PROGRAMS, BESIDE_IT, BuildError, binaries
 from e2e.localcluster.cluster import GPU_PRODUCT, Cluster
 from e2e.localcluster.controlplane import KubectlError
 from e2e.localcluster.debian import MissingError
@@ -18,7 +18,7 @@ Command = Callable[[argparse.Namespace], None]
 
 
 def _control_plane_build(_: argparse.Namespace) -> None:
-    for path in binaries(API_PROGRAMS).values():
+    for path in binaries((*API_PROGRAMS, *BESIDE_IT)).values():
         print(path)
 
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="remove images and layers as well")
     command("status", _status, "say what runs; exit code 1 if not all of it")
     command("images", _images, "build operator and worker, push them, print their names as JSON")
-    build = "build etcd, kube-apiserver and kubectl, which the tests need; print where they are"
+    build = "build etcd, kube-apiserver and what tests run beside them; print where they are"
     command("control-plane-build", _control_plane_build, build)
     return parser
 

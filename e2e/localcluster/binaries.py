@@ -41,6 +41,7 @@ KUBERNETES = Source(
     ("k8s.io/component-base/version.git", "k8s.io/client-go/pkg/version.git"),
 )
 ETCD = Source("etcd", "go.etcd.io/etcd/server/v3")
+KUEUE = Source("kueue", "sigs.k8s.io/kueue")
 PROMETHEUS = Source("prometheus", "github.com/prometheus/prometheus")
 HELM = Source("helm", "helm.sh/helm/v3")
 KUBECONFORM = Source("kubeconform", "github.com/yannh/kubeconform")
@@ -53,6 +54,7 @@ PROGRAMS = {
     "kube-scheduler": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
     "kubelet": (KUBERNETES, "k8s.io/kubernetes/cmd/kubelet"),
     "kube-proxy": (KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
+    "kueue": (KUEUE, "sigs.k8s.io/kueue/cmd/kueue"),
     "promtool": (PROMETHEUS, "github.com/prometheus/prometheus/cmd/promtool"),
     "helm": (HELM, "helm.sh/helm/v3/cmd/helm"),
     "kubeconform": (KUBECONFORM, "github.com/yannh/kubeconform/cmd/kubeconform"),
@@ -62,6 +64,8 @@ CLUSTER_PROGRAMS = tuple(
 )
 CHART_PROGRAMS = ("helm", "kubeconform")
 API_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
+BESIDE_IT = ("kube-controller-manager", "kube-scheduler", "kueue")
+"""What tests start beside an API server."""
 
 
 def module_version(go_mod: str, module: str) -> str:

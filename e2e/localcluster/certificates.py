@@ -1,6 +1,6 @@
 """A certificate authority for one control plane, made with openssl's command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +24,27 @@ def private_key(path: Path) -> Path:
     return path
 
 
-def authority(folder: Path) -> KeyPair:
-    """Makes ca.crt and ca.key in `folder`."""
-    pair = KeyPair(folder / "ca.crt", private_key(folder / "ca.key"))
+def rsa_private_key(path: Path) -> Path:
+    """Writes an RSA private key in the form of PKCS #1, which some programs insist on."""
+    path.touch(mode=0o600)
+    run("openssl", "genrsa", "-traditional", "-out", path, "2048")
+    return path
+
+
+def authority(
+    folder: Path,
+    *,
+    alternatives: Sequence[str] = (),
+    key: Callable[[Path], Path] = private_key,
+) -> KeyPair:
+    """Makes ca.crt and ca.key in `folder`; `alternatives` are names of its own, "DNS:…"."""
+    pair = KeyPair(folder / "ca.crt", key(folder / "ca.key"))
     run(
         "openssl",
         *("req", "-x509", "-new", "-key", pair.key, "-out", pair.certificate),
         *("-days", DAYS, "-subj", "/CN=lathe-local-ca"),
         *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+        *(("-addext", f"subjectAltName={','.join(alternatives)}") if alternatives else ()),
     )
     return pair
 

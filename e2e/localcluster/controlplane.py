@@ -93,7 +93,8 @@ class ControlPlane:
         tuning: Tuning = Tuning(),
     ) -> None:
         self._tuning = tuning
-        self._temporary = folder is None
+        self.is_temporary = folder is None
+        """Whether everything in it ends with this process."""
         self.folder = folder or Path(tempfile.mkdtemp(prefix="lathe-control-plane-"))
         self.endpoint = endpoint or Endpoint.on_loopback()
         self.processes = Processes(self.folder)
@@ -154,10 +155,10 @@ class ControlPlane:
     def stop(self) -> None:
         """Ends every program; a temporary folder goes with them."""
         # Nothing of a temporary control plane is worth a clean shutdown.
-        grace = 0.0 if self._temporary else 10.0
+        grace = 0.0 if self.is_temporary else 10.0
         for name in ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"):
             self.processes.stop(name, grace=grace)
-        if self._temporary:
+        if self.is_temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start_apiserver(self) -> None:
@@ -211,7 +212,7 @@ class ControlPlane:
             program,
             [_program(program), *flags],
             namespace=self.endpoint.namespace,
-            tied=self._temporary,
+            tied=self.is_temporary,
         )
 
     def _start_etcd(self) -> None:

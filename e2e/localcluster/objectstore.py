@@ -38,7 +38,8 @@ def start(processes: Processes, folder: Path, store: ObjectStore) -> None:
     command = [
         *(str(weed), "-logtostderr", "server", f"-dir={data}", f"-ip={NODE_ADDRESS}"),
         *(f"-master.port={MASTER_PORT}", "-master.telemetry=false"),
-        *("-master.volumeSizeLimitMB=1024", "-volume.max=0", "-volume.preStopSeconds=0"),
+        # By its own count of volumes it takes nothing on a disk with less than some 20 GB left.
+        *("-master.volumeSizeLimitMB=1024", "-volume.max=100", "-volume.preStopSeconds=0"),
         *(f"-volume.port={VOLUME_PORT}", "-filer", f"-filer.port={FILER_PORT}"),
         *("-s3", f"-s3.port={PORT}", f"-s3.config={config}"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0"),

@@ -133,7 +133,7 @@ class Processes:
         return sorted(path.stem for path in self._records.glob("*.json"))
 
     def await_ready(
-        self, name: str, ready: Callable[[], bool], *, seconds: float = 60.0, every: float = 0.1
+        self, name: str, ready: Callable[[], bool], *, seconds: float = 180.0, every: float = 0.1
     ) -> None:
         """Polls until `ready()`; StartError with the log's end if `name` dies before or hangs."""
 

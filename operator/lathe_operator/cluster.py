@@ -128,6 +128,10 @@ class KubernetesCluster:
         served = {each["name"] for each in found["resources"]}
         return all(kind.plural in served for kind in SERVED)
 
+    async def read(self, path: str, query: Mapping[str, str] | None = None) -> Document:
+        """What the server says of something that is not ours."""
+        return await self._request("GET", path, query=query, accept=WHOLE)
+
     async def create_job(self, namespace: str, manifest: Manifest, *, owner: str) -> Version:
         """See `Cluster`."""
         path = _jobs(namespace)

@@ -8,13 +8,15 @@ import kopf
 
 from lathe_api.v1alpha1.kinds import PROFILES, Kind
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
-from lathe_operator.seen import worked_for
+from lathe_operator import kueue
+from lathe_operator.seen import queued_for, worked_for
 from lathe_operator.values import MANAGED, Ref
 from lathe_operator.view import WatchedView
 
 RESOURCES = (GROUP, VERSION, PLURAL)
 JOBS = ("batch", "v1", "jobs")
 PODS = ("", "v1", "pods")
+WORKLOADS = (kueue.GROUP, kueue.PLURAL)
 KINDS = (PLURAL, *(kind.plural for kind in PROFILES), "jobs", "pods")
 BOOKMARKS = 60
 """Seconds between the signs of life that the API server sends on a silent watch."""
@@ -43,10 +45,13 @@ def registry(
     add: Callable[[Ref], None],
     ages: Ages,
     profiles: Sequence[Kind] = PROFILES,
+    *,
+    workloads: str | None = None,
 ) -> kopf.OperatorRegistry:
     """The handlers: what is seen is shown to `view`, and what is new there is told to `add`.
 
-    Only profiles of the kinds `profiles` are watched.
+    Only profiles of the kinds `profiles` are watched. Kueue's Workloads are watched too, where
+    there is an API version `workloads` of them.
     """
     found = kopf.OperatorRegistry()
 
@@ -76,6 +81,7 @@ def registry(
 
     for kind in profiles:
         _watch_profiles(kind, found, view, add, ages)
+    _watch_workloads(workloads, found, view, add, ages)
     return found
 
 
@@ -91,6 +97,24 @@ def _watch_profiles(
         concerned = view.show_profile(kind.name, body, gone=type == "DELETED")
         ages.saw(kind.plural)
         for ref in concerned:
+            add(ref)
+
+
+def _watch_workloads(
+    version: str | None,
+    found: kopf.OperatorRegistry,
+    view: WatchedView,
+    add: Callable[[Ref], None],
+    ages: Ages,
+) -> None:
+    if version is None:
+        return
+
+    @kopf.on.event(kueue.GROUP, version, kueue.PLURAL, registry=found)
+    async def on_workload(type: str | None, body: kopf.Body, **_: object) -> None:  # noqa: A002
+        news = view.show_workload(body, gone=type == "DELETED")
+        ages.saw(kueue.PLURAL)
+        if news and (ref := queued_for(body)):
             add(ref)
 
 
@@ -117,6 +141,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.watching.label_selectors[JOBS] = f"{MANAGED}=true"
     settings.watching.label_selectors[PODS] = f"{MANAGED}=true"
+    settings.watching.label_selectors[WORKLOADS] = kueue.JOB
     settings.watching.chunk_size = 100
     settings.watching.connect_timeout = 30
     settings.watching.server_timeout = 300

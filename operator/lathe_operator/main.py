@@ -15,7 +15,7 @@ import kopf
 from pydantic import ValidationError
 
 from lathe_api.v1alpha1.kinds import PROFILE, PROFILES, Kind
-from lathe_operator import handlers, health, metrics
+from lathe_operator import discovery, handlers, health, kueue, metrics
 from lathe_operator.cluster import KubernetesCluster
 from lathe_operator.errors import Failure
 from lathe_operator.leader import Leadership, LeadershipLost
@@ -78,11 +78,14 @@ async def _lead(
 ) -> None:
     """Watch, look and write, until the first part of it ends."""
     cluster = connection.guarded(lambda: leadership.is_held)
-    view, ages = WatchedView(), handlers.Ages()
-    reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)
-    comparison = Comparison(
-        view, cluster, settings.namespaces or (None,), shared=settings.cluster_profiles
+    namespaces, every = settings.namespaces or (None,), timedelta(seconds=settings.resync_seconds)
+    find_queues = partial(
+        discovery.watchable, connection.read, kueue.GROUP, kueue.PLURAL, namespaces
     )
+    workloads = await discovery.find(find_queues)
+    view, ages = WatchedView(shows_workloads=workloads is not None), handlers.Ages()
+    reconciler = Reconciler(view, cluster, settings.policy, on_fact=tally.count)
+    comparison = Comparison(view, cluster, namespaces, shared=settings.cluster_profiles)
 
     async def look(ref: Ref) -> timedelta | None:
         await watching.wait()  # what is missing before is not known to be missing
@@ -94,16 +97,18 @@ async def _lead(
     async def compare() -> None:
         await comparison.caught_up()
         watching.set()
-        every = timedelta(seconds=settings.resync_seconds)
         await resync(comparison, view, queue.add, every=every)
 
     await _until_one_ends(
         queue.run(settings.workers),
         _keep(leadership),
         compare(),
+        discovery.until_it_changes(find_queues, workloads, every=every),
         # The last: when it ends, it ends every task that began after it.
         kopf.operator(
-            registry=handlers.registry(view, queue.add, ages, _profiles(settings)),
+            registry=handlers.registry(
+                view, queue.add, ages, _profiles(settings), workloads=workloads
+            ),
             settings=handlers.kopf_settings(),
             namespaces=settings.namespaces,
             clusterwide=not settings.namespaces,

@@ -35,6 +35,7 @@ def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
         if resource.profile
         else Asked(_parsed(resource.document))
     )
+    queued = {job.uid: found for job in jobs if (found := view.workload(job.uid))}
     return Observed(
         now=now,
         resource=resource,
@@ -45,6 +46,7 @@ def observe(ref: Ref, view: View, now: datetime) -> Observed | None:
             job.uid: tuple(sorted(view.pods(job.uid), key=lambda pod: (pod.created, pod.name)))
             for job in jobs
         },
+        workloads=queued if view.shows_workloads else None,
         taken=asked.taken,
     )
 

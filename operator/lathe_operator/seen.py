@@ -11,8 +11,10 @@ from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
 from lathe_api.v1alpha1.status import FINISHED, ConditionType, Phase
 from lathe_operator.decide import names
+from lathe_operator.kueue import Word, Workload
 from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.values import (
+    MANAGED,
     Hindrance,
     Job,
     JobEnd,
@@ -32,6 +34,8 @@ WAITING = frozenset({"", Phase.PENDING, Phase.QUEUED})
 """Phases of a resource that waits for a worker; there is none before its first status."""
 PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """What a kubelet says of every container before it starts."""
+JOB_CONTROLLER = "kubernetes.io/job-controller"
+"""Who works on a Job that names nobody else."""
 NEVER = 2**31 - 1
 """Stands for a limit that is not set."""
 
@@ -155,6 +159,7 @@ def job_seen(body: Body) -> Job | None:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
     held = conditions.get("Suspended")
+    elsewhere = spec.get("managedBy", JOB_CONTROLLER) != JOB_CONTROLLER
     return Job(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -175,6 +180,8 @@ def job_seen(body: Body) -> Job | None:
         started=_time(status["startTime"]) if status.get("startTime") else None,
         held=_time(held["lastTransitionTime"]) if held else None,
         profile=annotations.get(names.PROFILE),
+        ready=elsewhere and bool(status.get("ready")),
+        elsewhere=elsewhere,
     )
 
 
@@ -218,6 +225,48 @@ def pod_seen(body: Body) -> Pod | None:
         end=_pod_end(body, state, conditions),
         disrupted=disruption.get("status") == "True",
     )
+
+
+def queued_for(body: Body) -> Ref | None:
+    """The resource that a Workload's pods would work for; None for pods of somebody else."""
+    for pods in (body.get("spec") or {}).get("podSets") or ():
+        metadata = pods["template"].get("metadata") or {}
+        labels = metadata.get("labels") or {}
+        if labels.get(MANAGED) == "true":
+            return Ref(body["metadata"]["namespace"], labels.get(names.RESOURCE, ""))
+    return None
+
+
+def workload_seen(body: Body) -> Workload | None:
+    """What is kept of a Workload; None for one that does not stand for a Job of ours."""
+    job = controller_of(body, "batch/v1", "Job")
+    if job is None or queued_for(body) is None:
+        return None
+    metadata, status = body["metadata"], body.get("status") or {}
+    conditions = {each["type"]: each for each in status.get("conditions") or ()}
+    evicted, reserved = conditions.get("Evicted") or {}, conditions.get("QuotaReserved") or {}
+    admitted = conditions.get("Admitted") or {}
+    checks = status.get("admissionChecks") or ()
+    return Workload(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        job=job,
+        active=body["spec"].get("active") is not False,
+        evicted=_word(evicted) if evicted.get("status") == "True" else None,
+        unreserved=_word(reserved) if reserved.get("status") == "False" else None,
+        checks=tuple(
+            Word(check["name"], check.get("message") or check["state"])
+            for check in checks
+            if check["state"] != "Ready"
+        ),
+        admitted=_time(admitted["lastTransitionTime"])
+        if admitted.get("status") == "True"
+        else None,
+    )
+
+
+def _word(condition: Body) -> Word:
+    return Word(str(condition.get("reason") or ""), str(condition.get("message") or ""))
 
 
 def _worker_state(statuses: Sequence[Body]) -> Body:

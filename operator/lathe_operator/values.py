@@ -9,6 +9,7 @@ from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
 from lathe_operator.facts import Fact
+from lathe_operator.kueue import Workload
 from lathe_operator.profiles import Profile, ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
@@ -148,6 +149,8 @@ class Job:
         lean: Whether its worker is told to need less memory.
         stage: The stage of its run that it does; empty where it does all of it.
         profile: What its run took from a profile, as JSON; None where it took nothing.
+        ready: Whether it has a pod that runs, where that pod is not here.
+        elsewhere: Whether another controller works on it, on pods that are not here.
     """
 
     name: str
@@ -169,6 +172,8 @@ class Job:
     started: datetime | None = None
     held: datetime | None = None
     profile: str | None = None
+    ready: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +241,12 @@ class View(Protocol):
     def pods(self, job: str) -> tuple[Pod, ...]:
         """Pods that the Job of that uid controls."""
 
+    def workload(self, job: str) -> Workload | None:
+        """The Workload that Kueue made for the Job of that uid."""
+
+    shows_workloads: bool
+    """Whether Workloads are watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -266,6 +277,7 @@ class Observed:
         status: What the last decision wrote.
         jobs: Its Jobs, oldest first.
         pods: Pods of each Job by the Job's uid, oldest first.
+        workloads: Kueue's Workload of each Job that has one, by the Job's uid; None: not watched.
         taken: What that was, and from which profile; None where it uses none.
         refusals: What was refused of this look's decisions before this one.
     """
@@ -276,18 +288,14 @@ class Observed:
     status: ModelOptimizationStatus
     jobs: tuple[Job, ...] = ()
     pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    workloads: Mapping[str, Workload] | None = None
     taken: Taken | None = None
     refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of an object: what the watches have shown, or will show of a write of ours.
-
-    Attributes:
-        uid: Of the object.
-        version: Its resourceVersion; None when it is gone.
-    """
+    """One state of an object as watches show it; its resourceVersion is None when it is gone."""
 
     uid: str
     version: int | None
@@ -379,13 +387,7 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be made true, in this order, and when to look again if nothing happens.
-
-    Attributes:
-        actions: What is to be done.
-        again: When to look again.
-        facts: What has happened once the actions are done.
-    """
+    """What is to be made true, in order, when to look again, and what has happened by then."""
 
     actions: tuple[Action, ...] = ()
     again: timedelta | None = None

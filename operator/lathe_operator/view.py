@@ -7,8 +7,17 @@ from dataclasses import replace
 from typing import TypeVar
 
 from lathe_api.v1alpha1.status import Phase
+from lathe_operator.kueue import Workload
 from lathe_operator.profiles import Profile, ProfilePlace
-from lathe_operator.seen import WAITING, Body, job_seen, pod_seen, profile_seen, resource_seen
+from lathe_operator.seen import (
+    WAITING,
+    Body,
+    job_seen,
+    pod_seen,
+    profile_seen,
+    resource_seen,
+    workload_seen,
+)
 from lathe_operator.values import Job, Pod, Ref, Resource
 
 
@@ -20,13 +29,17 @@ class WatchedView:
     4,000 resources, two minutes and 180 MiB. Here, `resync.caught_up` asks the server instead.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.time, *, shows_workloads: bool = False
+    ) -> None:
         """Begin with nothing; `clock` tells seconds since 1970."""
         self._clock = clock
+        self.shows_workloads = shows_workloads
         self._resources: dict[Ref, Resource] = {}
         self._profiles: dict[ProfilePlace, Profile] = {}
         self._jobs: dict[str, dict[str, Job]] = {}
         self._pods: dict[str, dict[str, Pod]] = {}
+        self._workloads: dict[str, Workload] = {}
 
     def resource(self, ref: Ref) -> Resource | None:
         """See `View`."""
@@ -43,6 +56,10 @@ class WatchedView:
     def pods(self, job: str) -> tuple[Pod, ...]:
         """See `View`."""
         return tuple(self._pods.get(job, {}).values())
+
+    def workload(self, job: str) -> Workload | None:
+        """See `View`."""
+        return self._workloads.get(job)
 
     def show_resource(self, body: Body, *, gone: bool) -> bool:
         """A resource is as its body says, or is gone; of namesakes, the newer one counts.
@@ -85,6 +102,8 @@ class WatchedView:
             return False
         known = self._jobs.get(seen.owner, {}).get(seen.uid)
         _put(self._jobs, seen.owner, seen.uid, None if gone else seen)
+        if gone:
+            self._workloads.pop(seen.uid, None)
         return gone or known is None or replace(known, version=seen.version) != seen
 
     def show_pod(self, body: Body, *, gone: bool) -> bool:
@@ -96,8 +115,21 @@ class WatchedView:
         _put(self._pods, seen.job, seen.uid, None if gone else seen)
         return gone or known != seen
 
+    def show_workload(self, body: Body, *, gone: bool) -> bool:
+        """A Workload is as its body says, or is gone; of two for one Job, the last shown counts."""
+        if (seen := workload_seen(body)) is None:
+            return False
+        known = self._workloads.get(seen.job)
+        if not gone:
+            self._workloads[seen.job] = seen
+            return known != seen
+        is_known = known is not None and known.uid == seen.uid
+        if is_known:
+            del self._workloads[seen.job]
+        return is_known
+
     def uids(self) -> frozenset[str]:
-        """The uids of everything."""
+        """The uids of everything that decisions rest on; Workloads only lend their words."""
         resources = (resource.uid for resource in self._resources.values())
         profiles = (profile.uid for profile in self._profiles.values())
         owned = (

@@ -28,6 +28,11 @@ class Reason(StrEnum):
     # on the way to a node
     PENDING = "Pending"
     WAITING_FOR_QUOTA = "WaitingForQuota"
+    WAITING_FOR_ADMISSION_CHECKS = "WaitingForAdmissionChecks"
+    QUEUE_UNAVAILABLE = "QueueUnavailable"
+    PREEMPTED = "Preempted"
+    EVICTED = "Evicted"
+    DEACTIVATED = "Deactivated"
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
     CREATE_CONTAINER_CONFIG_ERROR = "CreateContainerConfigError"

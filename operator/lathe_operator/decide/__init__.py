@@ -12,12 +12,13 @@ from lathe_operator.decide import (
     events,
     facts,
     job,
+    queues,
     runs,
     stages,
     status,
 )
 from lathe_operator.decide.admission import Admitted
-from lathe_operator.decide.situation import Look
+from lathe_operator.decide.situation import Look, Situation
 from lathe_operator.decide.stages import Course, Leg
 from lathe_operator.values import (
     Action,
@@ -151,11 +152,13 @@ def _again(course: Course) -> timedelta | None:
 
 def _changes(look: Look, current: Job) -> Manifest:
     """What is not in the Job's spec as it should be: policy takes effect while work goes on."""
+    if current.deleting or current.elsewhere:
+        return {}
     policy = job.policy_of(look.spec.run)
     fields: dict[str, object] = dict(policy.fields()) if current.policy != policy else {}
-    if current.suspended and not current.queued:
+    if current.suspended and not queues.owns(look.seen, current):
         fields["suspend"] = False
-    return {} if current.deleting else fields
+    return fields
 
 
 def _held_back(look: Look) -> tuple[Action, ...]:
@@ -163,7 +166,7 @@ def _held_back(look: Look) -> tuple[Action, ...]:
     current = look.unfinished
     if current is None or current.deleting:
         return ()
-    if current.queued:
+    if queues.owns(look.seen, current):
         return (DeleteJob(current.name, current.uid),)
     hold = PatchJob(current.name, current.uid, {"suspend": True})
     return () if current.suspended else (hold,)
@@ -179,7 +182,7 @@ def _jobs_after(course: Course, actions: tuple[Action, ...]) -> frozenset[str]:
 def _stays(leg: Leg) -> bool:
     """Whether a stage's Job is not given back to its queue."""
     current = leg.look.run.job
-    is_queued = current is not None and current.queued
+    is_queued = current is not None and queues.owns(leg.look.seen, current)
     return not (leg.found.phase is Phase.SUSPENDED and is_queued)
 
 
@@ -189,17 +192,29 @@ def _goes_on(course: Course, jobs: frozenset[str]) -> bool:
 
 
 def _patience(course: Course) -> timedelta | None:
-    """How long to wait for a pod that most likely starts at once, before anything is told."""
+    """How long to wait for what most likely comes at once, a pod or a queue's word."""
     first, *later = course.legs
     if later:  # that a stage has ended is told before its Job can go
         return None
     look, found = first.look, first.found
-    is_first = look.seen.status.observed_generation == 0
-    if not is_first or found.reason is not Reason.PENDING or look.refusal:
-        return None
     current = look.unfinished
-    left = current.created + PATIENCE - look.seen.now if current else PATIENCE
+    if look.refusal or not _is_passing(look, found):
+        return None
+    since = look.seen.now
+    if current:
+        since = queues.let_go(look.seen, current) or current.created
+    left = since + PATIENCE - look.seen.now
     return min(left, PATIENCE) if left > timedelta(0) else None
+
+
+def _is_passing(look: Look, found: Situation) -> bool:
+    """Whether where the run is now is hardly worth a write."""
+    told = look.seen.status
+    is_first = told.observed_generation == 0
+    if found.reason is Reason.PENDING:
+        return is_first or (told.phase is Phase.QUEUED and look.seen.workloads is not None)
+    is_queued = found.phase is Phase.QUEUED
+    return is_first and is_queued and not queues.has_spoken(look.seen, look.unfinished)
 
 
 def _told(seen: Observed, after: ModelOptimizationStatus) -> tuple[Action, ...]:

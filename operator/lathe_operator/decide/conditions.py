@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from lathe_api.v1alpha1.status import Condition, ConditionType, ModelOptimizationStatus, Phase
+from lathe_operator.decide import queues
 from lathe_operator.decide.situation import UNBROKEN, Situation, condition
 from lathe_operator.decide.times import spelled
 from lathe_steps.reasons import Reason
@@ -126,4 +127,4 @@ def phase_of(conditions: tuple[Condition, ...]) -> Phase:
         return Phase.SUSPENDED
     if admitted.status == "True":
         return Phase.RUNNING
-    return Phase.QUEUED if admitted.reason == Reason.WAITING_FOR_QUOTA else Phase.PENDING
+    return Phase.QUEUED if admitted.reason in queues.REASONS else Phase.PENDING

@@ -22,10 +22,14 @@ WORTH_TELLING = frozenset(
         Reason.CREATE_CONTAINER_CONFIG_ERROR,
         Reason.ADMISSION_DENIED,
         Reason.NAME_CONFLICT,
+        Reason.QUEUE_UNAVAILABLE,
+        Reason.PREEMPTED,
+        Reason.EVICTED,
+        Reason.DEACTIVATED,
         Reason.PROFILE_NOT_FOUND,
     }
 )
-"""What keeps a run from starting, and needs somebody."""
+"""What keeps a run from starting, and needs somebody, or stops one that had started."""
 
 Told = tuple[str, str, str, str]
 """Type, reason, note, and what tells it from its like within one run."""

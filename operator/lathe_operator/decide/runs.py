@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lathe_api.stages import COMPRESS
-from lathe_api.v1alpha1.status import FINISHED, ConditionType, ModelOptimizationStatus, Run
+from lathe_api.v1alpha1.status import (
+    FINISHED,
+    ConditionType,
+    ModelOptimizationStatus,
+    Run,
+    StageStatus,
+)
 from lathe_operator.decide import names
 from lathe_operator.values import Job, Observed, Pod, Resource
 
@@ -24,6 +30,7 @@ class CurrentRun:
         pods: The Job's pods, oldest first.
         lean: Whether its worker is told to need less memory.
         since: Since when it is wanted, where that is known although there is no Job.
+        stage: What status says of the one stage that this is about; None for a whole run.
     """
 
     name: str
@@ -33,6 +40,7 @@ class CurrentRun:
     pods: tuple[Pod, ...] = ()
     lean: bool = False
     since: datetime | None = None
+    stage: StageStatus | None = None
 
     @property
     def lost(self) -> bool:

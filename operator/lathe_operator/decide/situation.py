@@ -16,7 +16,7 @@ from lathe_api.v1alpha1.status import (
     StageStatus,
     TargetStatus,
 )
-from lathe_operator.decide import attempts, pods, times
+from lathe_operator.decide import attempts, pods, queues, times
 from lathe_operator.decide.runs import CurrentRun
 from lathe_operator.values import Job, JobEnd, Observed, Pod, Refusal
 from lathe_steps.reasons import Reason
@@ -100,6 +100,9 @@ class Look:
     @property
     def began(self) -> datetime | None:
         """When the worker began to run, if it has since the run was last let go on."""
+        job = self.unfinished
+        if job and job.elsewhere:
+            return job.started if job.ready else None
         starts = [pod.started for pod in self.run.pods if pod.started]
         return min((at for at in starts if not self.resumed or at >= self.resumed), default=None)
 
@@ -124,11 +127,16 @@ class Look:
     def podless_at(self) -> datetime | None:
         """From when on a Job without a pod should have had one; None where none is missed."""
         job = self.unfinished
-        if job is None or job.suspended or job.deleting or job.failing or self.live:
+        if job is None or job.elsewhere or self.live:
+            return None
+        if job.suspended or job.deleting or job.failing:
             return None
         if ends := [pod.end.time for pod in self.run.pods if pod.end]:
             backoff: timedelta = min(BACKOFF * 2 ** min(job.failed, 6), MOST_BACKOFF)
             return max(ends) + backoff + PODLESS
+        if queues.owns(self.seen, job):
+            admitted = queues.let_go(self.seen, job)
+            return admitted + PODLESS if admitted else None
         let_go = max(job.created, self.resumed or job.created)
         if job.started and job.started >= let_go:
             return job.started + PODLESS
@@ -158,6 +166,8 @@ def ended(look: Look) -> Situation | None:
     job = look.run.job
     if job is None or job.end is None or look.is_to_be_lean:
         return None
+    if job.elsewhere:
+        return _ended_elsewhere(look, job.end)
     found = _succeeded(look, job.end) if job.end.succeeded else _failed(look, job.end)
     too_early = look.seen.now < job.end.time + LAST_WORDS
     return None if found is None and too_early else found or _without_words(job.end)
@@ -179,6 +189,15 @@ def _succeeded(look: Look, end: JobEnd) -> Situation | None:
         attempts_failure(look),
         end.time,
     )
+
+
+def _ended_elsewhere(look: Look, end: JobEnd) -> Situation:
+    """The pod and its words are in another cluster: only its Job's end is brought here."""
+    if not end.succeeded:
+        return _without_words(end)
+    where = look.spec.output.uri
+    message = f"ended well in another cluster: its manifest and report are below {where}"
+    return Situation(Phase.SUCCEEDED, Reason.SUCCEEDED, message, ended=end.time)
 
 
 def _failed(look: Look, end: JobEnd) -> Situation | None:
@@ -259,6 +278,18 @@ def starved(look: Look) -> Situation | None:
     return Situation(Phase.FAILED, told.reason, told.message, failure=told, ended=look.seen.now)
 
 
+def _stopped(look: Look) -> datetime | None:
+    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
+    admitted = condition(look.seen.status, ConditionType.ADMITTED)
+    if admitted is None or look.run.said is None or look.run.said.start_time is None:
+        return None
+    if look.run.since:  # a later stage: what is told of the run is about all of them
+        return None
+    return (
+        look.seen.now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
+    )
+
+
 def refused(look: Look) -> Situation | None:
     """The server does not take the Job, or its pod."""
     if refusal := look.refusal:
@@ -273,16 +304,14 @@ def refused(look: Look) -> Situation | None:
 
 def queued(look: Look) -> Situation | None:
     """A queue decides when it starts."""
-    job = look.run.job
-    waits = job.queued and job.suspended if job else look.spec.scheduling.queue_name is not None
+    job, queue = look.run.job, look.spec.scheduling.queue_name
+    waits = job.suspended and queues.owns(look.seen, job) if job else queue is not None
     if not waits:
         return None
-    return Situation(
-        Phase.QUEUED,
-        Reason.WAITING_FOR_QUOTA,
-        f"waits for quota in the queue {look.spec.scheduling.queue_name}",
-        failure=attempts_failure(look),
-    )
+    ready = condition(look.seen.status, ConditionType.READY) if look.run.said else None
+    told = look.run.stage if look.run.since else ready
+    reason, message = queues.why(look.seen, job, queue, told)
+    return Situation(Phase.QUEUED, reason, message, failure=attempts_failure(look))
 
 
 HINDERED = {

@@ -149,6 +149,7 @@ def _leg(look: Look, stage: Stage) -> Leg:
         pods=seen.pods.get(job.uid, ()) if job else (),
         lean=lean,
         since=times.parsed(said.since) if said else seen.now,
+        stage=said,
     )
     at = replace(look, run=own)
     over = said is not None and said.state in PHASES

@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from e2e.localcluster.controlplane import ControlPlane
+from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
+from lathe_operator import kueue
 from lathe_operator.cluster import KubernetesCluster
+from lathe_operator.discovery import watchable
 from lathe_operator.errors import Faulted, Rejected, Waiting
 from lathe_operator.values import Ref, Version, version_of
 from tests.builders import a_resource
@@ -96,6 +99,19 @@ class TestKubernetesCluster(ClusterConformance):
 
         assert not await cluster.has_job(Ref(namespace, "digits-1"))
 
+    async def test_what_can_be_watched_is_told_with_its_version(
+        self, cluster: KubernetesCluster, namespace: str
+    ) -> None:
+        assert await watchable(cluster.read, GROUP, PLURAL, [None, namespace]) == VERSION
+
+    async def test_what_is_not_served_cannot_be_watched(self, cluster: KubernetesCluster) -> None:
+        assert await watchable(cluster.read, kueue.GROUP, kueue.PLURAL, [None]) is None
+        assert await watchable(cluster.read, GROUP, "workloads", [None]) is None
+
+    async def test_what_one_has_no_right_to_cannot_be_watched(self, server: ControlPlane) -> None:
+        async with KubernetesCluster.connected(server.kubeconfig_for("alice")) as nobody:
+            assert await watchable(nobody.read, GROUP, PLURAL, [None]) is None
+
     async def test_a_server_that_is_not_there_is_a_fault(
         self, server: ControlPlane, namespace: str, tmp_path: Any
     ) -> None:
@@ -106,6 +122,8 @@ class TestKubernetesCluster(ClusterConformance):
         async with KubernetesCluster.connected(tmp_path / "config") as nowhere:
             with pytest.raises(Faulted):
                 await nowhere.has_job(Ref(namespace, "digits-1"))
+            with pytest.raises(Faulted):
+                await watchable(nowhere.read, kueue.GROUP, kueue.PLURAL, [None])
 
     async def test_a_conflict_about_something_else_than_the_name_passes(
         self, server: ControlPlane, namespace: str, owner: Version, tmp_path: Any

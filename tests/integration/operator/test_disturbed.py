@@ -27,24 +27,28 @@ TROUBLES: tuple[Trouble, ...] = (
     Refuse(500, "InternalError"),
     Refuse(503, "ServiceUnavailable"),
 )
+CALM = 0.5
+"""Share of writes that nothing happens to."""
 CONFLICT = Refuse(409, "Conflict")
 """Somebody else wrote the resource, or the quota that the Job counts for, at the same moment."""
 
 
 class Unreliable:
-    """Troubles each write to the team's namespace once or twice, or not at all, by lot."""
+    """Troubles each write to the team's namespace by lot, at most twice: the operator backs off."""
 
     def __init__(self) -> None:
         self._random = Random(SEED)  # noqa: S311 - a seed, so that it can be repeated
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self._troubled: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, method: str, path: str) -> Trouble | None:
-        kind = path.rpartition("/")[2]
+        kind, asked = path.rpartition("/")[2], (method, path)
         if method == "GET" or kind == "leases" or "/leases/" in path:
             return None
-        self._asked[method, path] += 1
-        if self._random.random() < 0.5 or self._asked[method, path] % 8 == 0:
+        # Jobs and Events are all created at one path each, so that they share their troubles.
+        most = 2 if method == "PATCH" else 2 * len(NAMES)
+        if self._troubled[asked] >= most or self._random.random() < CALM:
             return None
+        self._troubled[asked] += 1
         return self._random.choice(TROUBLES if kind == "events" else (*TROUBLES, CONFLICT))
 
 

@@ -13,6 +13,7 @@ from tests import kubelet
 from tests.builders import a_resource
 from tests.integration.conftest import serve
 from tests.integration.operator.conftest import new_team
+from tests.integration.operator.controlled import Pods, breathe
 from tests.integration.operator.forbidding import REFUSALS
 from tests.integration.operator.installed import OperatorProcess, Team, install, now, token_config
 
@@ -42,56 +43,6 @@ def team(controlled: ControlPlane) -> Team:
     """A team in a cluster whose only node has just said that it is well."""
     breathe(controlled)
     return new_team(controlled)
-
-
-def breathe(control_plane: ControlPlane) -> None:
-    """Say what a kubelet says of its node every few seconds."""
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
-    control_plane.apply(node)
-    amounts = {"cpu": "64", "memory": "256Gi", "pods": "110", "nvidia.com/gpu": "8"}
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "KubeletReady",
-        "lastHeartbeatTime": now(),
-        "lastTransitionTime": now(),
-    }
-    status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
-    Team(control_plane, "default").write_status("node", "node", status)
-
-
-class Pods:
-    """The pods that the Job controller makes of a team's Job."""
-
-    def __init__(self, team: Team) -> None:
-        self._team = team
-        self._known: set[str] = set()
-
-    def next(self, seconds: float = 60.0) -> str:
-        """Wait for a pod that was not there before, and for its node."""
-        found: list[str] = []
-
-        def bound() -> bool:
-            found[:] = [
-                pod["metadata"]["name"]
-                for pod in self._team.get("pods")["items"]
-                if pod["metadata"]["name"] not in self._known and pod["spec"].get("nodeName")
-            ]
-            return bool(found)
-
-        wait_until(bound, "another pod on its node", seconds=seconds, every=0.2)
-        self._known.add(found[0])
-        return found[0]
-
-    def run(self) -> str:
-        """Wait for the next pod, and let it run."""
-        pod = self.next()
-        self._team.write_status("pod", pod, kubelet.running(now()))
-        return pod
-
-    def end(self, pod: str, exit_code: int, message: str) -> None:
-        """End a pod's worker."""
-        self._team.write_status("pod", pod, kubelet.ended(exit_code, message, finished=now()))
 
 
 def test_a_run_succeeds_and_is_told_of_in_four_writes(team: Team) -> None:

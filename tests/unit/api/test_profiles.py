@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lathe_api import profiles
@@ -87,6 +87,7 @@ SPECS = st.dictionaries(NAMES, ANYTHING, max_size=5)
 
 
 @given(ANYTHING, SPECS)
+@settings(deadline=None)
 def test_whatever_is_written_what_the_resource_says_stays(own: Any, profile: Document) -> None:
     document = {"spec": own}
     made = filled(document, profile)

@@ -11,12 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lathe_api.v1alpha1.resource import KIND
 from lathe_api.v1alpha1.status import FINISHED, ModelOptimizationStatus
 from lathe_operator.decide import conditions, decide
-from lathe_operator.decide.names import RESTART
+from lathe_operator.decide.names import QUEUE, RESTART
 from lathe_operator.errors import Failure
 from lathe_operator.observe import observe
 from lathe_operator.values import PatchStatus
 from lathe_steps.reasons import ExitCode, Reason
-from tests import kubelet
+from tests import kubelet, kueue
 from tests.builders import EXPORT, PRUNE, a_profile, refers_to
 from tests.fake_cluster import Fault
 from tests.world import World
@@ -33,8 +33,9 @@ class Life(RuleBasedStateMachine):
         self.ends: dict[tuple[int, str], str] = {}
         self.taken: dict[tuple[int, str], str] = {}
 
-    @initialize(queued=st.booleans(), profiled=st.booleans())
-    def begin(self, *, queued: bool, profiled: bool) -> None:
+    @initialize(queued=st.booleans(), watched=st.booleans(), profiled=st.booleans())
+    def begin(self, *, queued: bool, watched: bool, profiled: bool) -> None:
+        self.world.cluster.shows_workloads = watched
         if queued:
             self.world.edit(scheduling={"queueName": "team"})
         if profiled:
@@ -98,6 +99,20 @@ class Life(RuleBasedStateMachine):
         job = self.open_jobs[0]
         self.world.cluster.put("Job", {**job, "spec": {**job["spec"], "suspend": False}})
 
+    @property
+    def queued_jobs(self) -> list[Document]:
+        return [job for job in self.open_jobs if QUEUE in job["metadata"]["labels"]]
+
+    @precondition(lambda self: self.queued_jobs)
+    @rule(status=st.sampled_from([{}, kueue.no_quota(), kueue.evicted(), kueue.checked()]))
+    def say_something_of_the_job(self, status: Document) -> None:
+        kueue.says(self.world.cluster, self.queued_jobs[0], status)
+
+    @precondition(lambda self: self.queued_jobs)
+    @rule()
+    def preempt_the_job(self) -> None:
+        kueue.preempts(self.world.cluster, self.queued_jobs[0])
+
     @precondition(lambda self: self.open_jobs and not self.open_pods)
     @rule(status=st.sampled_from([kubelet.running(), kubelet.unschedulable()]))
     def start_a_pod(self, status: Document) -> None:
@@ -148,10 +163,18 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
+        held = {job["metadata"]["uid"]: job["spec"]["suspend"] for job in self.queued_jobs}
         try:
             asyncio.run(self.world.look())
         except Failure:
             return
+        finally:
+            self.check_that_the_queue_decides(held)
+
+    def check_that_the_queue_decides(self, held: dict[str, bool]) -> None:
+        for job in self.queued_jobs:
+            suspend = job["spec"]["suspend"]
+            assert suspend == held.get(job["metadata"]["uid"], True)
 
     # what must always hold
 

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lathe_api.v1alpha1.resource import KIND
+from lathe_api.v1alpha1.status import Phase
 from lathe_operator.decide.names import RESTART
 from lathe_operator.errors import Failure
+from lathe_steps.reasons import Reason
 from tests import kubelet
 from tests.builders import EXPORT, PRUNE, a_resource
 from tests.fake_cluster import WATCHED, Fault
@@ -259,7 +261,20 @@ DISTURBANCES = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans(
 """Of each look: the write that fails, whether it was done, and whether the process was new."""
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+REMEMBERED = [story for story in STORIES if story is not loses_its_job]
+"""Stories of which objects tell all, afterwards: not whether a Job that is gone had begun."""
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+async def test_a_lost_job_is_told_of_whatever_was_seen_of_it(data: st.DataObject) -> None:
+    unruly = UnrulyWorld(data)
+    await loses_its_job(unruly)
+
+    assert unruly.told == (Phase.FAILED, Reason.JOB_DELETED)
+
+
+@pytest.mark.parametrize("story", REMEMBERED, ids=lambda story: story.__name__)
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)
 async def test_looks_that_see_parts_of_the_past_and_fail_lead_to_the_same_end(

@@ -1,13 +1,21 @@
 """What is kept of an object, and what is not."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from lathe_operator.seen import job_seen, pod_seen, resource_seen, unpacked
-from lathe_operator.values import Hindrance, Ref, Version
-from tests import kubelet
+from lathe_operator.seen import (
+    job_seen,
+    pod_seen,
+    queued_for,
+    resource_seen,
+    unpacked,
+    workload_seen,
+)
+from lathe_operator.values import MANAGED, Hindrance, Ref, Version
+from tests import kubelet, kueue
 from tests.builders import a_resource
 from tests.conformance.cluster import job as a_job
 from tests.fake_cluster import FakeCluster
@@ -165,3 +173,54 @@ def test_what_hinders_a_pod_is_kept_and_what_passes_is_not() -> None:
     assert hindered.hindrance == Hindrance("ErrImagePull", "why")
     assert starting is not None
     assert starting.hindrance is None
+
+
+def workload(**labels: str) -> Document:
+    owner = job()
+    template = {**owner["spec"]["template"], "metadata": {"labels": labels}}
+    return kueue.workload({**owner, "spec": {"template": template}}, kueue.admitted())
+
+
+def test_a_workload_is_known_by_its_pods_labels() -> None:
+    document = workload(**{MANAGED: "true", "lathe.dev/resource": "digits"})
+    document["metadata"]["uid"] = "w"
+
+    seen = workload_seen(document)
+
+    assert queued_for(document) == Ref("team", "digits")
+    assert seen is not None
+    assert (seen.job, seen.active, seen.evicted) == (job()["metadata"]["uid"], True, None)
+    assert seen.admitted is not None
+
+
+def test_a_workload_of_somebody_elses_job_is_nothing_to_us() -> None:
+    document = workload(app="theirs")
+    document["metadata"]["uid"] = "w"
+
+    assert (queued_for(document), workload_seen(document)) == (None, None)
+
+
+def test_a_workload_of_pods_without_a_job_is_nothing_to_us() -> None:
+    document = workload(**{MANAGED: "true", "lathe.dev/resource": "digits"})
+    document["metadata"].update(uid="w", ownerReferences=[])
+
+    assert workload_seen(document) is None
+
+
+MANAGERS: dict[str, tuple[Document, bool]] = {
+    "nobody in particular": ({}, False),
+    "the Job controller": ({"managedBy": "kubernetes.io/job-controller"}, False),
+    "MultiKueue": ({"managedBy": "kueue.x-k8s.io/multikueue"}, True),
+}
+
+
+@pytest.mark.parametrize(("spec", "elsewhere"), MANAGERS.values(), ids=MANAGERS)
+def test_who_works_on_a_job_is_seen(spec: Document, *, elsewhere: bool) -> None:
+    document = job(startTime="2026-11-20T10:00:00Z", ready=1)
+
+    seen = job_seen({**document, "spec": {**document["spec"], **spec}})
+
+    assert seen is not None
+    # What nobody decides by is no news.
+    assert (seen.elsewhere, seen.ready) == (elsewhere, elsewhere)
+    assert seen.started == datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from lathe_operator.profiles import ProfilePlace
 from lathe_operator.values import Ref
 from lathe_operator.view import WatchedView
-from tests import kubelet
+from tests import kubelet, kueue
 from tests.builders import FUSE, PRUNE, a_profile, a_resource, refers_to
 from tests.fake_cluster import FakeCluster
 from tests.world import BEGIN, World, a_running_world
@@ -109,6 +109,26 @@ async def test_what_belongs_to_nobody_is_not_shown() -> None:
     view.show_pod({**pod, "status": kubelet.running()}, gone=False)
 
     assert view.uids() == frozenset()
+
+
+async def test_a_workload_is_found_by_its_job_until_either_is_gone() -> None:
+    world = await a_running_world()
+    view = await shown(world)
+    job = world.cluster.one("Job")
+    uid = job["metadata"]["uid"]
+    first = world.cluster.put("Workload", kueue.workload(job, kueue.no_quota()))
+
+    view.show_workload(first, gone=False)
+    assert (found := view.workload(uid)) is not None
+    assert found.unreserved is not None
+    view.show_workload({**first, "metadata": {**first["metadata"], "uid": "old"}}, gone=True)
+    assert view.workload(uid) is not None
+    view.show_workload(first, gone=True)
+    assert view.workload(uid) is None
+
+    view.show_workload(first, gone=False)
+    view.show_job(job, gone=True)
+    assert view.workload(uid) is None
 
 
 async def test_what_has_ended_is_not_open() -> None:
