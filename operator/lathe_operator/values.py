@@ -272,12 +272,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of an object: what the watches have shown, or will show of a write of ours.
-
-    Attributes:
-        uid: Of the object.
-        version: Its resourceVersion; None when it is gone.
-    """
+    """One state of an object as watches show it; its resourceVersion is None when it is gone."""
 
     uid: str
     version: int | None

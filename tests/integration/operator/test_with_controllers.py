@@ -14,6 +14,7 @@ from tests.builders import a_resource
 from tests.integration.conftest import serve
 from tests.integration.operator.conftest import new_team
 from tests.integration.operator.controlled import Pods, breathe
+from tests.integration.operator.forbidding import REFUSALS
 from tests.integration.operator.installed import OperatorProcess, Team, install, now, token_config
 
 pytestmark = pytest.mark.apiserver
@@ -124,77 +125,6 @@ def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(team: Team) -> 
     team.apply(a_resource().with_(worker={"resources": {"limits": {"nvidia.com/gpu": 9}}}))
 
     until_admitted_says(team, "Unschedulable", "nvidia.com/gpu")
-
-
-NO_GPUS = {"hard": {"requests.nvidia.com/gpu": "0"}}
-LITTLE = {"limits": [{"type": "Container", "max": {"nvidia.com/gpu": "0"}}]}
-
-
-def forbid_pods(team: Team) -> None:
-    """Refuse all pods of a namespace, as a webhook of the cluster's administrator does."""
-    name = f"no-pods-in-{team.namespace}"
-    api = "admissionregistration.k8s.io/v1"
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
-    named = {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}
-    team.control_plane.apply(
-        {
-            "apiVersion": api,
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "matchConstraints": {"resourceRules": [{**rule, "resources": ["pods"]}]},
-                "validations": [{"expression": "false", "message": "ask the platform team first"}],
-            },
-        }
-    )
-    team.control_plane.apply(
-        {
-            "apiVersion": api,
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {
-                "policyName": name,
-                "validationActions": ["Deny"],
-                "matchResources": {"namespaceSelector": named},
-            },
-        }
-    )
-
-    pod = ("run", "trial", "--image=none.invalid/none", "--dry-run=server")
-
-    def holds() -> bool:
-        try:
-            team.kubectl(*pod)
-        except KubectlError as refused:
-            return "ask the platform team first" in str(refused)
-        return False
-
-    wait_until(holds, "the policy to hold", seconds=30.0, every=0.2)
-
-
-def quota(team: Team) -> None:
-    apply_to(team, "ResourceQuota", NO_GPUS)
-    wait_until(
-        lambda: "hard" in (team.get("quota", "limits").get("status") or {}),
-        "the quota to hold",
-        seconds=20.0,
-    )
-
-
-def apply_to(team: Team, kind: str, spec: Document) -> None:
-    """Apply an object called limits to the team's namespace."""
-    metadata = {"name": "limits", "namespace": team.namespace}
-    team.control_plane.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec})
-
-
-REFUSALS: dict[str, tuple[Callable[[Team], None], str]] = {
-    "a quota": (quota, "exceeded quota: limits"),
-    "a limit range": (
-        lambda team: apply_to(team, "LimitRange", LITTLE),
-        "maximum nvidia.com/gpu usage per Container is 0",
-    ),
-    "the administrator's policy": (forbid_pods, "ask the platform team first"),
-}
 
 
 @pytest.mark.parametrize(("refuse", "words"), REFUSALS.values(), ids=REFUSALS)
