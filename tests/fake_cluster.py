@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,18 +13,10 @@ from lathe_api.v1alpha1.resource import KIND
 from lathe_operator.decide.names import STAGE
 from lathe_operator.errors import Faulted, Gone, Rejected, Waiting
 from lathe_operator.kueue import Workload
+from lathe_operator.lease import Lease
 from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.seen import job_seen, pod_seen, profile_seen, resource_seen, workload_seen
-from lathe_operator.values import (
-    MANAGED,
-    Job,
-    Lease,
-    Manifest,
-    Pod,
-    Ref,
-    Resource,
-    Version,
-)
+from lathe_operator.values import MANAGED, Job, Manifest, Pod, Ref, Resource, Version
 from tests import kubelet
 
 Document = dict[str, Any]
@@ -64,6 +56,7 @@ class FakeCluster:
         objects: Everything that it keeps, by kind and place.
         writes: Every write that was asked for: verb, kind and name, in order.
         made: Every object that was created, by kind and name, in order.
+        terminating: Whether it refuses because the namespace is being deleted.
         refuse: Words with which it refuses to create an object of a kind, or the Job of a stage.
         fault: The write that fails.
         version: Grows with everything that changes.
@@ -76,6 +69,7 @@ class FakeCluster:
         self.writes: list[tuple[str, str, str]] = []
         self.made: list[tuple[str, str]] = []
         self.refuse: dict[str, str] = {}
+        self.terminating = False
         self.fault: Fault | None = None
         self._stale: dict[str, dict[Key, Document]] = {}
         self.version = 100
@@ -227,7 +221,8 @@ class FakeCluster:
 
         return self._write("patch", "Job", job.name, patch)
 
-    async def delete_job(self, job: Ref, uid: str) -> None:
+    async def delete_job(self, job: Ref, uid: str, *, last: bool = False) -> None:
+        del last  # a Job and its pods go at once here
         self._write("delete", "Job", job.name, lambda: self._delete("Job", job, uid))
 
     async def has_job(self, job: Ref) -> bool:
@@ -258,6 +253,19 @@ class FakeCluster:
             return self._version_of(self.put(KIND, copy.deepcopy({**found, "status": status})))
 
         return self._write("patch", "status", ref.name, patch)
+
+    async def set_finalizers(self, ref: Ref, seen: Version, finalizers: Sequence[str]) -> Version:
+        def patch() -> Version:
+            found = self._get(KIND, ref)
+            if self._version_of(found) != seen:
+                raise Waiting("the object has been modified", after=SOON)
+            metadata = {**found["metadata"], "finalizers": list(finalizers)}
+            made = self._version_of(self.put(KIND, copy.deepcopy({**found, "metadata": metadata})))
+            if "deletionTimestamp" in metadata and not finalizers:
+                self.remove(KIND, ref.name, ref.namespace)
+            return made
+
+        return self._write("patch", KIND, ref.name, patch)
 
     async def post_event(self, namespace: str, manifest: Manifest) -> None:
         ref = Ref(namespace, manifest["metadata"]["name"])
@@ -303,7 +311,7 @@ class FakeCluster:
 
     def _check(self, kind: str) -> None:
         if words := self.refuse.get(kind):
-            raise Rejected(words)
+            raise Rejected(words, terminating=self.terminating)
 
     def _get(self, kind: str, ref: Ref) -> Document:
         found = self.objects.get((kind, ref))
@@ -313,7 +321,12 @@ class FakeCluster:
 
     def _delete(self, kind: str, ref: Ref, uid: str) -> None:
         found = self.objects.get((kind, ref))
-        if found is not None and found["metadata"]["uid"] == uid:
+        if found is None or found["metadata"]["uid"] != uid:
+            return
+        if found["metadata"].get("finalizers"):
+            metadata = {**found["metadata"], "deletionTimestamp": self._time()}
+            self.put(kind, {**found, "metadata": metadata})
+        else:
             self.remove(kind, ref.name, ref.namespace)
 
     @staticmethod

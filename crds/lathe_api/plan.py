@@ -85,7 +85,7 @@ def plan_of(spec: ModelOptimizationSpec, *, namespace: str, name: str) -> Plan:
         steps=_named(common),
         targets=tuple(_planned(target, torch=torch and not shared_export) for target in targets),
         evaluation=spec.evaluation,
-        output=spec.output,
+        output=spec.output.model_copy(update={"deletion_policy": "Retain"}),  # is no work
         cache=spec.run.cache,
     )
 

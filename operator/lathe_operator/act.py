@@ -4,24 +4,22 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from lathe_operator.cluster import Cluster
-from lathe_operator.errors import Rejected, Waiting
-from lathe_operator.values import (
+from lathe_operator.actions import (
     Action,
     ConfirmGone,
     CreateJob,
     Decision,
     DeleteJob,
     DeleteResource,
-    Manifest,
     PatchJob,
     PatchStatus,
     PostEvent,
-    Ref,
-    Refusal,
+    SetFinalizers,
     TryPod,
-    Version,
 )
+from lathe_operator.cluster import Cluster
+from lathe_operator.errors import Rejected, Waiting
+from lathe_operator.values import Manifest, Ref, Refusal, Version
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ class Refused(Exception):  # noqa: N818 - named by what happened, not by being a
 
     def __init__(self, job: str, rejected: Rejected) -> None:
         super().__init__(rejected.message)
-        self.refusal = Refusal(job, rejected.conflict, rejected.message)
+        self.refusal = Refusal(job, rejected.conflict, rejected.message, rejected.terminating)
 
 
 async def act(
@@ -65,21 +63,28 @@ async def _do(action: Action, ref: Ref, cluster: Cluster) -> Version | None:
     match action:
         case CreateJob() | TryPod():
             return await _ask(action, ref, cluster)
-        case PatchJob(name, uid, spec):
-            return await cluster.patch_job(Ref(ref.namespace, name), uid, spec)
-        case DeleteJob(name, uid):
-            await cluster.delete_job(Ref(ref.namespace, name), uid)
-            return Version(uid, None)
+        case PatchJob() | DeleteJob():
+            return await _change_job(action, ref, cluster)
         case ConfirmGone(name):
             await _confirm_gone(Ref(ref.namespace, name), cluster)
         case PostEvent(manifest):
             await _post_event(ref, manifest, cluster)
         case PatchStatus(seen, fields):
             return await cluster.patch_status(ref, seen, fields)
+        case SetFinalizers(seen, finalizers):
+            return await cluster.set_finalizers(ref, seen, finalizers)
         case DeleteResource(uid):
             await cluster.delete_resource(ref, uid)
             return Version(uid, None)
     return None
+
+
+async def _change_job(action: PatchJob | DeleteJob, ref: Ref, cluster: Cluster) -> Version:
+    job = Ref(ref.namespace, action.name)
+    if isinstance(action, PatchJob):
+        return await cluster.patch_job(job, action.uid, action.spec)
+    await cluster.delete_job(job, action.uid, last=action.last)
+    return Version(action.uid, None)
 
 
 async def _ask(action: CreateJob | TryPod, ref: Ref, cluster: Cluster) -> Version | None:

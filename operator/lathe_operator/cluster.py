@@ -1,9 +1,9 @@
 """The cluster, as the operator needs it: a port, and the only door to the Kubernetes client."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,8 +13,9 @@ from kubernetes.aio import client, config
 from lathe_api.v1alpha1.kinds import CLUSTER_PROFILE, PROFILE, SERVED
 from lathe_api.v1alpha1.resource import GROUP, PLURAL, VERSION
 from lathe_operator.errors import Failure, Faulted, Gone, Rejected, Waiting
+from lathe_operator.lease import Lease, lease_of, manifest_of
 from lathe_operator.metrics.requests import Request
-from lathe_operator.values import MANAGED, OPERATOR, Lease, Manifest, Ref, Version, version_of
+from lathe_operator.values import MANAGED, OPERATOR, Manifest, Ref, Version, version_of
 
 Document = dict[str, Any]
 
@@ -40,8 +41,11 @@ class Cluster(Protocol):
     async def patch_job(self, job: Ref, uid: str, spec: Manifest) -> Version:
         """Change fields of the spec of the Job of that uid."""
 
-    async def delete_job(self, job: Ref, uid: str) -> None:
-        """Delete the Job of that uid, and its pods; one that is not there is as good."""
+    async def delete_job(self, job: Ref, uid: str, *, last: bool = False) -> None:
+        """Delete the Job of that uid, and its pods; one that is not there is as good.
+
+        With `last`, the Job itself is there until its pods are gone.
+        """
 
     async def has_job(self, job: Ref) -> bool:
         """Whether the server knows a Job of that name."""
@@ -71,6 +75,13 @@ class Cluster(Protocol):
 
     async def post_event(self, namespace: str, manifest: Manifest) -> None:
         """Create an Event; one of that name that is there already is as good."""
+
+    async def set_finalizers(self, ref: Ref, seen: Version, finalizers: Sequence[str]) -> Version:
+        """Change what keeps a deleted resource, if it is still the one that was seen.
+
+        Raises:
+            Waiting: When it has changed since, or is another of the same name.
+        """
 
     async def delete_resource(self, ref: Ref, uid: str) -> None:
         """Delete the resource of that uid; one that is not there is as good."""
@@ -146,9 +157,10 @@ class KubernetesCluster:
         body = {"metadata": {"uid": uid}, "spec": spec}
         return await self._patch(f"{_jobs(job.namespace)}/{job.name}", uid, body)
 
-    async def delete_job(self, job: Ref, uid: str) -> None:
+    async def delete_job(self, job: Ref, uid: str, *, last: bool = False) -> None:
         """See `Cluster`."""
-        await self._delete(f"{_jobs(job.namespace)}/{job.name}", uid)
+        policy = "Foreground" if last else "Background"
+        await self._delete(f"{_jobs(job.namespace)}/{job.name}", uid, policy)
 
     async def has_job(self, job: Ref) -> bool:
         """See `Cluster`."""
@@ -203,6 +215,11 @@ class KubernetesCluster:
             if not rejected.conflict:
                 raise
 
+    async def set_finalizers(self, ref: Ref, seen: Version, finalizers: Sequence[str]) -> Version:
+        """See `Cluster`."""
+        metadata = {"resourceVersion": str(seen.version), "finalizers": list(finalizers)}
+        return await self._patch(_resource(ref), seen.uid, {"metadata": metadata})
+
     async def delete_resource(self, ref: Ref, uid: str) -> None:
         """See `Cluster`."""
         await self._delete(_resource(ref), uid)
@@ -210,17 +227,17 @@ class KubernetesCluster:
     async def get_lease(self, ref: Ref) -> Lease | None:
         """See `Cluster`."""
         try:
-            return _lease(await self._request("GET", f"{_leases(ref)}/{ref.name}", accept=WHOLE))
+            return lease_of(await self._request("GET", f"{_leases(ref)}/{ref.name}", accept=WHOLE))
         except Gone:
             return None
 
     async def put_lease(self, ref: Ref, lease: Lease) -> Lease | None:
         """See `Cluster`."""
-        body = _lease_manifest(ref, lease)
+        body = manifest_of(ref, lease)
         create = lease.version is None
         method, path = ("POST", _leases(ref)) if create else ("PUT", f"{_leases(ref)}/{ref.name}")
         try:
-            return _lease(await self._request(method, path, body, accept=WHOLE))
+            return lease_of(await self._request(method, path, body, accept=WHOLE))
         except Rejected as rejected:
             if rejected.conflict:
                 return None
@@ -237,11 +254,11 @@ class KubernetesCluster:
             raise Waiting(rejected.message, after=SOON) from None
         return Version(uid, version_of(made))
 
-    async def _delete(self, path: str, uid: str) -> None:
+    async def _delete(self, path: str, uid: str, policy: str = "Background") -> None:
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": policy,
             "preconditions": {"uid": uid},
         }
         try:
@@ -300,6 +317,8 @@ TIMEOUT = 30.0
 """Seconds after which a request counts as lost."""
 ERROR = 400
 CONFLICT = 409
+TERMINATING = "NamespaceTerminating"
+"""The cause that a server names when it creates nothing because the namespace is going."""
 NOT_AN_ANSWER = frozenset({401, 408, 429, *range(500, 600)})
 """Codes that say nothing about the request itself; an expired token is renewed by and by."""
 
@@ -314,7 +333,9 @@ def failure_of(code: int, document: Document, retry_after: str | None) -> Failur
         return Faulted(message)
     if code == 404:  # noqa: PLR2004 - Not Found
         return Gone(message)
-    return Rejected(message, conflict=code == CONFLICT)
+    causes = (document.get("details") or {}).get("causes") or ()
+    terminating = any(each.get("reason") == TERMINATING for each in causes)
+    return Rejected(message, conflict=code == CONFLICT, terminating=terminating)
 
 
 def _document(data: bytes) -> Document:
@@ -345,36 +366,6 @@ def _resource(ref: Ref) -> str:
 
 def _leases(ref: Ref) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{ref.namespace}/leases"
-
-
-def _lease(document: Document) -> Lease:
-    spec = document["spec"]
-    return Lease(
-        holder=spec.get("holderIdentity") or "",
-        seconds=spec.get("leaseDurationSeconds") or 1,
-        acquired=datetime.fromisoformat(spec["acquireTime"]),
-        renewed=datetime.fromisoformat(spec["renewTime"]),
-        transitions=spec.get("leaseTransitions") or 0,
-        version=document["metadata"]["resourceVersion"],
-    )
-
-
-def _lease_manifest(ref: Ref, lease: Lease) -> Document:
-    metadata: Document = {"name": ref.name, "namespace": ref.namespace}
-    if lease.version is not None:
-        metadata["resourceVersion"] = lease.version
-    return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": metadata,
-        "spec": {
-            "holderIdentity": lease.holder,
-            "leaseDurationSeconds": lease.seconds,
-            "acquireTime": lease.acquired.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "renewTime": lease.renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "leaseTransitions": lease.transitions,
-        },
-    }
 
 
 async def _configure(configuration: client.Configuration, kubeconfig: Path | None) -> None:

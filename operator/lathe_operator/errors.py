@@ -27,11 +27,13 @@ class Rejected(Failure):
 
     Attributes:
         conflict: Whether another object stands in the way.
+        terminating: Whether the namespace is being deleted.
     """
 
-    def __init__(self, message: str, *, conflict: bool = False) -> None:
+    def __init__(self, message: str, *, conflict: bool = False, terminating: bool = False) -> None:
         super().__init__(message)
         self.conflict = conflict
+        self.terminating = terminating
 
 
 class Gone(Failure):

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from lathe_operator import metrics
 from lathe_operator.cluster import Cluster
 from lathe_operator.errors import Failure
-from lathe_operator.values import Lease, Ref
+from lathe_operator.lease import Lease
+from lathe_operator.values import Ref
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -10,8 +11,32 @@ from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid, parse
 from lathe_operator.decide.profiles import Asked, Known, resolved
 from lathe_operator.errors import Faulted
+from lathe_operator.kueue import Workload
+from lathe_operator.profiles import Profile, ProfilePlace
 from lathe_operator.seen import unpacked
-from lathe_operator.values import Observed, Ref, Version, View
+from lathe_operator.values import Job, Observed, Pod, Ref, Resource, Version
+
+
+class View(Protocol):
+    """What the watches have shown: a memory that is a moment behind the server, never ahead."""
+
+    def resource(self, ref: Ref) -> Resource | None:
+        """The resource of that name."""
+
+    def profile(self, place: ProfilePlace) -> Profile | None:
+        """The profile of that place."""
+
+    def jobs(self, owner: str) -> tuple[Job, ...]:
+        """Jobs that the resource of that uid controls."""
+
+    def pods(self, job: str) -> tuple[Pod, ...]:
+        """Pods that the Job of that uid controls."""
+
+    def workload(self, job: str) -> Workload | None:
+        """The Workload that Kueue made for the Job of that uid."""
+
+    shows_workloads: bool
+    """Whether Workloads are watched."""
 
 
 def observe(ref: Ref, view: View, now: datetime) -> Observed | None:

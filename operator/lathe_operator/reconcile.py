@@ -10,8 +10,8 @@ from lathe_operator.cluster import Cluster
 from lathe_operator.decide import decide
 from lathe_operator.errors import Gone
 from lathe_operator.facts import Fact
-from lathe_operator.observe import OwnWrites, observe
-from lathe_operator.values import Observed, Policy, Ref, View
+from lathe_operator.observe import OwnWrites, View, observe
+from lathe_operator.values import Observed, Policy, Ref
 
 
 def utc_now() -> datetime:

@@ -76,6 +76,8 @@ def resource_seen(body: Body) -> Resource:
         phase=phase,
         finished=phase in FINISHED and status.get("observedGeneration") == generation,
         waits_since=_waits_since(metadata, status, phase),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        deleted=_time(deleted) if (deleted := metadata.get("deletionTimestamp")) else None,
         document=packed(_document(body)),
         status=packed({key: each for key, each in status.items() if key != "progress"}),
         refused=_is_refused(status),
@@ -157,6 +159,7 @@ def job_seen(body: Body) -> Job | None:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
     elsewhere = spec.get("managedBy", JOB_CONTROLLER) != JOB_CONTROLLER
+    held = conditions.get("Suspended")
     return Job(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -175,6 +178,7 @@ def job_seen(body: Body) -> Job | None:
         lean=annotations.get(names.LEAN) == "true",
         stage=labels.get(names.STAGE, ""),
         started=_time(status["startTime"]) if status.get("startTime") else None,
+        held=_time(held["lastTransitionTime"]) if held else None,
         profile=annotations.get(names.PROFILE),
         ready=elsewhere and bool(status.get("ready")),
         elsewhere=elsewhere,

@@ -1,16 +1,15 @@
-"""The frozen values that pass between the rooms: what was seen, what is decided."""
+"""The frozen values that pass between the rooms: what was seen. What is decided is in `actions`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ModelOptimizationStatus
 from lathe_api.validation import Invalid
-from lathe_operator.facts import Fact
 from lathe_operator.kueue import Workload
-from lathe_operator.profiles import Profile, ProfilePlace, Taken
+from lathe_operator.profiles import ProfilePlace, Taken
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -73,6 +72,8 @@ class Resource:
         finished: Whether that is the end of its run.
         waits_since: When it began to wait for a worker, in seconds since 1970; None where it does
             not wait. For metrics.
+        finalizers: What keeps it when it is deleted.
+        deleted: When somebody asked for its deletion.
         document: The resource as JSON, without its status and what no decision needs.
         status: Its status as JSON, but for progress.
         refused: Whether its status says that it cannot be run.
@@ -90,6 +91,8 @@ class Resource:
     waits_since: float | None
     document: bytes
     status: bytes
+    finalizers: tuple[str, ...] = ()
+    deleted: datetime | None = None
     refused: bool = False
     profile: ProfilePlace | None = None
 
@@ -135,6 +138,7 @@ class Job:
         created: When it was created.
         started: When its controller began with it, since it was last let go on; None before.
         suspended: Whether it is held back, by us or by a queue.
+        held: Since when its controller holds it back; None while it does not.
         queued: Whether a queue decides when it starts.
         policy: Those of its limits that may change while it works.
         failed: Pods that it counts as failed; disrupted ones it does not count.
@@ -165,6 +169,7 @@ class Job:
     lean: bool = False
     stage: str = ""
     started: datetime | None = None
+    held: datetime | None = None
     profile: str | None = None
     ready: bool = False
     elsewhere: bool = False
@@ -220,28 +225,6 @@ class Pod:
     disrupted: bool
 
 
-class View(Protocol):
-    """What the watches have shown: a memory that is a moment behind the server, never ahead."""
-
-    def resource(self, ref: Ref) -> Resource | None:
-        """The resource of that name."""
-
-    def profile(self, place: ProfilePlace) -> Profile | None:
-        """The profile of that place."""
-
-    def jobs(self, owner: str) -> tuple[Job, ...]:
-        """Jobs that the resource of that uid controls."""
-
-    def pods(self, job: str) -> tuple[Pod, ...]:
-        """Pods that the Job of that uid controls."""
-
-    def workload(self, job: str) -> Workload | None:
-        """The Workload that Kueue made for the Job of that uid."""
-
-    shows_workloads: bool
-    """Whether Workloads are watched."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What the server said when it refused what a decision asked for.
@@ -250,11 +233,13 @@ class Refusal:
         job: Name of the Job that it did not take, or whose pod.
         conflict: Whether the name is taken by an object of somebody else.
         message: In its words.
+        terminating: Whether that is so because the namespace is being deleted.
     """
 
     job: str
     conflict: bool
     message: str
+    terminating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,125 +272,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of an object: what the watches have shown, or will show of a write of ours.
-
-    Attributes:
-        uid: Of the object.
-        version: Its resourceVersion; None when it is gone.
-    """
+    """One state of an object as watches show it; its resourceVersion is None when it is gone."""
 
     uid: str
     version: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CreateJob:
-    """Create a Job; where there is one of that name and of this resource, that is as good."""
-
-    manifest: Manifest
-    owner: str
-
-
-@dataclass(frozen=True, slots=True)
-class PatchJob:
-    """Change fields of a Job's spec: hold it back, let it go on, give it another limit."""
-
-    name: str
-    uid: str
-    spec: Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteJob:
-    """Delete a Job and its pods."""
-
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmGone:
-    """Do nothing that follows unless the server, too, knows no Job of that name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class TryPod:
-    """Ask the server, without creating anything, whether it would take the Job's pod."""
-
-    job: str
-    manifest: Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class PostEvent:
-    """Say that something happened; where it was said before, that is as good."""
-
-    manifest: Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class PatchStatus:
-    """Make every field of status but `progress` what the decision says, over what was seen."""
-
-    seen: Version
-    fields: Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteResource:
-    """Delete the resource itself, with everything that it owns."""
-
-    uid: str
-
-
-Action = (
-    CreateJob
-    | PatchJob
-    | DeleteJob
-    | ConfirmGone
-    | TryPod
-    | PostEvent
-    | PatchStatus
-    | DeleteResource
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is to be made true, in this order, and when to look again if nothing happens.
-
-    Attributes:
-        actions: What is to be done.
-        again: When to look again.
-        facts: What has happened once the actions are done.
-    """
-
-    actions: tuple[Action, ...] = ()
-    again: timedelta | None = None
-    facts: tuple[Fact, ...] = ()
-
-
-NOTHING = Decision()
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who leads, and until when.
-
-    Attributes:
-        holder: Identity of the leader; empty: nobody.
-        seconds: How long it leads without renewing.
-        acquired: When it began to lead.
-        renewed: When it last said so.
-        transitions: How often the leader has changed.
-        version: The server's resourceVersion; None for a Lease that is to be created.
-    """
-
-    holder: str
-    seconds: int
-    acquired: datetime
-    renewed: datetime
-    transitions: int = 0
-    version: str | None = None

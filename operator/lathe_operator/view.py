@@ -22,7 +22,7 @@ from lathe_operator.values import Job, Pod, Ref, Resource
 
 
 class WatchedView:
-    """What the watches have shown: see `values.View`.
+    """What the watches have shown: see `observe.View`.
 
     kopf has indices for this, and they tell when every list is complete. For that, it keeps each
     object of the first lists until all are indexed, and wakes all of them for each of them: with

@@ -16,7 +16,8 @@ import pytest
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
 from lathe_operator.cluster import Cluster
 from lathe_operator.errors import Failure, Gone, Rejected, Waiting
-from lathe_operator.values import MANAGED, Lease, Ref, Version
+from lathe_operator.lease import Lease
+from lathe_operator.values import MANAGED, Ref, Version
 from tests.builders import FUSE, a_profile
 
 Document = dict[str, Any]
@@ -198,6 +199,29 @@ class ClusterConformance:
 
         with pytest.raises(Gone):
             await cluster.patch_status(ref, owner, {"phase": "Failed"})
+
+    async def test_a_finalizer_keeps_a_deleted_resource(
+        self, cluster: Cluster, namespace: str, owner: Version
+    ) -> None:
+        ref = Ref(namespace, "digits")
+        await cluster.set_finalizers(ref, owner, ["lathe.dev/clean-up"])
+
+        await cluster.delete_resource(ref, owner.uid)
+
+        assert owner.uid in await cluster.uids(namespace)
+
+    async def test_a_finalizer_that_was_taken_away_keeps_nothing(
+        self, cluster: Cluster, namespace: str, owner: Version
+    ) -> None:
+        ref = Ref(namespace, "digits")
+        kept = await cluster.set_finalizers(ref, owner, ["lathe.dev/clean-up"])
+        with pytest.raises(Waiting):
+            await cluster.set_finalizers(ref, owner, [])  # over what is not there any more
+
+        await cluster.set_finalizers(ref, kept, [])
+        await cluster.delete_resource(ref, owner.uid)
+
+        assert owner.uid not in await cluster.uids(namespace)
 
     async def test_a_namesake_of_a_resource_is_not_deleted(
         self, cluster: Cluster, namespace: str, owner: Version

@@ -65,6 +65,16 @@ class StoreConformance:
     def space(self) -> str:
         raise NotImplementedError
 
+    def test_what_is_removed_is_gone_and_nothing_else(self, store: Store, space: str) -> None:
+        for name in ("one", "two/three", "twofold", ODD_NAMES[0]):
+            store.write_bytes(f"{space}{name}", b"content")
+        kept = store.stat(f"{space}twofold")
+
+        for _ in range(2):
+            store.remove([it for it in (*store.list(space), kept) if it.name != "twofold"])
+
+        assert [one.name for one in store.list(space)] == ["twofold"]
+
     @pytest.mark.parametrize(
         "size",
         [

@@ -72,6 +72,10 @@ class Reason(StrEnum):
     JOB_FAILED = "JobFailed"
     JOB_DELETED = "JobDeleted"
 
+    # deletion
+    CLEANED_UP = "CleanedUp"
+    CLEAN_UP_FAILED = "CleanUpFailed"
+
     # inputs
     OBJECT_NOT_FOUND = "ObjectNotFound"
     ACCESS_DENIED = "AccessDenied"

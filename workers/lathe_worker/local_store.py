@@ -117,6 +117,18 @@ class LocalStore:
             file.commit()
         return self._described(address, address.name)
 
+    def remove(self, objects: Sequence[StoredObject]) -> None:
+        """See `Store.remove`."""
+        for one in objects:
+            address = Address.of_object(one.uri)
+            path = self._root / address.bucket / address.key
+            if not Path(os.path.realpath(path.parent)).is_relative_to(self._root):
+                raise _leads_out(address)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _denied(address, f"{path} cannot be removed") from error
+
     def swap_bytes(
         self, uri: str, data: bytes, *, over: StoredObject | None
     ) -> StoredObject | None:

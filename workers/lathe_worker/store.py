@@ -117,6 +117,10 @@ class Store(Protocol):
         """Write a small object."""
         ...
 
+    def remove(self, objects: Sequence[StoredObject]) -> None:
+        """Remove objects, whatever their version; one that is not there is as good."""
+        ...
+
     def swap_bytes(
         self, uri: str, data: bytes, *, over: StoredObject | None
     ) -> StoredObject | None:

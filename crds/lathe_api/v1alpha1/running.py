@@ -31,8 +31,8 @@ class RunLimits(Parameters):
     """Most running time, of each Job of the run; time in queues and while suspended does not
     count."""
     pending_deadline_seconds: Seconds = 86_400
-    """Most time from submission to the start of the run, and from when one of its stages is wanted
-    to the start of that."""
+    """Most time that it may wait for queues and nodes, from submission on, and a later stage from
+    when it is wanted; time while suspended does not count."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
     """Failures of the worker before the run fails; evictions and preemptions do not count. A worker
     that runs out of memory is tried once more with smaller batches, in a Job that counts anew, and

@@ -189,8 +189,11 @@ class Output(Form):
 
     uri: S3URI
     """A prefix; objects go to <uri><run key>/, and a run never overwrites another's."""
-    deletion_policy: Literal["Retain"] = "Retain"
-    """What happens to results when the resource is deleted."""
+    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    """What happens to results when the resource is deleted. Delete: a Job removes what its last
+    runs have published under uri, the steps that were made for that included, for at most ten
+    minutes; results that other resources were answered with go too. Until then a finalizer, the
+    only one, keeps the resource. `lathe run` ignores it."""
 
 
 class ProfileRef(Parameters):

@@ -142,6 +142,12 @@ class Run(Parameters):
     """When the run ended."""
     cache: Literal["Hit", "Miss"] | None = None
     """Hit when the whole result was there already."""
+    since: Time | None = None
+    """Since when it has been waiting, running or held back, or is over."""
+    waited_seconds: Annotated[int, Field(ge=0)] = 0
+    """How long it had waited for queues and nodes by then; at most pendingDeadlineSeconds."""
+    active_seconds: Annotated[int, Field(ge=0)] = 0
+    """How long it had run by then; at most activeDeadlineSeconds."""
     cache_source: Word | None = None
     """With Hit: whose run made the result, as namespace/name."""
     profile: TakenProfile | None = None

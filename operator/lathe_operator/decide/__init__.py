@@ -4,10 +4,21 @@ from datetime import timedelta
 
 from lathe_api.v1alpha1.status import ModelOptimizationStatus, Phase
 from lathe_api.validation import Invalid
+from lathe_operator.actions import (
+    Action,
+    ConfirmGone,
+    CreateJob,
+    Decision,
+    DeleteJob,
+    PatchJob,
+    PatchStatus,
+    TryPod,
+)
 from lathe_operator.decide import (
     admission,
     attempts,
     cleanup,
+    deletion,
     events,
     facts,
     job,
@@ -19,22 +30,7 @@ from lathe_operator.decide import (
 from lathe_operator.decide.admission import Admitted
 from lathe_operator.decide.situation import Look, Situation
 from lathe_operator.decide.stages import Course, Leg
-from lathe_operator.values import (
-    NOTHING,
-    Action,
-    ConfirmGone,
-    CreateJob,
-    Decision,
-    DeleteJob,
-    Job,
-    Manifest,
-    Observed,
-    PatchJob,
-    PatchStatus,
-    Policy,
-    TryPod,
-    Version,
-)
+from lathe_operator.values import Job, Manifest, Observed, Policy, Version
 from lathe_steps.reasons import Reason
 
 PATIENCE = timedelta(seconds=2)
@@ -44,7 +40,9 @@ PATIENCE = timedelta(seconds=2)
 def decide(seen: Observed, policy: Policy) -> Decision:
     """Say what is to be made true, in which order, and when to look again."""
     if seen.resource.deleting:
-        return NOTHING  # owner references take the Jobs away, whether we run or not
+        return deletion.decide(seen, policy)
+    if changed := deletion.finalizer(seen):
+        return Decision((changed,))
     if runs.is_settled(seen):
         return _after_the_end(seen, seen.status)
     asked = admission.admit(seen, policy)

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 from lathe_api.v1alpha1.resource import ModelOptimization
 from lathe_api.v1alpha1.status import ConditionType, ModelOptimizationStatus
-from lathe_operator.decide import times
+from lathe_operator.actions import DeleteJob, DeleteResource
+from lathe_operator.decide import clocks, times
 from lathe_operator.decide.situation import (
     LAST_WORDS,
     Look,
     Situation,
     condition,
-    deadline,
 )
-from lathe_operator.values import DeleteJob, DeleteResource, Observed
+from lathe_operator.values import Observed
 from lathe_steps.reasons import Reason
 
 RETRY = timedelta(seconds=30)
@@ -55,7 +55,7 @@ def until_expiry(seen: Observed, status: ModelOptimizationStatus) -> timedelta |
 
 def look_again(look: Look, situation: Situation) -> timedelta | None:
     """When something is to be decided although nothing may have happened by then."""
-    moments = [_podless(look, situation), _last_words(look), deadline(look)]
+    moments = [_podless(look, situation), _last_words(look), clocks.deadline(look, situation)]
     times_left = [moment - look.seen.now for moment in moments if moment]
     return max(min(times_left), timedelta(0)) if times_left else None
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from lathe_api.v1alpha1.resource import API_VERSION, KIND
 from lathe_api.v1alpha1.status import FINISHED, ConditionType, ModelOptimizationStatus, Phase
+from lathe_operator.actions import PostEvent
 from lathe_operator.decide import names
 from lathe_operator.decide.situation import condition
-from lathe_operator.values import OPERATOR, Observed, PostEvent
+from lathe_operator.values import OPERATOR, Observed
 from lathe_steps.reasons import Reason
 
 NORMAL = "Normal"
@@ -108,6 +109,11 @@ def _ended(seen: Observed, after: ModelOptimizationStatus) -> Iterator[Told]:
 def _same_run(seen: Observed, after: ModelOptimizationStatus) -> bool:
     jobs = [status.run.job if status.run else None for status in (seen.status, after)]
     return jobs[0] == jobs[1]
+
+
+def of_deletion(seen: Observed, kind: str, reason: str, note: str) -> PostEvent:
+    """The Event that tells what became of the results of a deleted resource."""
+    return PostEvent(_event(seen, (seen.resource.uid,), (kind, reason, note, "")))
 
 
 def _event(seen: Observed, about: tuple[str, ...], told: Told) -> dict[str, object]:

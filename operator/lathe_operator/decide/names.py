@@ -24,6 +24,8 @@ LEAN = f"{DOMAIN}/lean"
 """Annotation of a Job: its worker needs less memory than the one before it, and more time."""
 RESTART = f"{DOMAIN}/restartedAt"
 """Annotation that users put on a resource to have its work done again."""
+FINALIZER = f"{DOMAIN}/clean-up"
+"""Keeps a deleted resource until its results are removed; only where its spec asks for that."""
 QUEUE_DOMAIN = "kueue.x-k8s.io"
 QUEUE = f"{QUEUE_DOMAIN}/queue-name"
 QUEUE_PRIORITY = f"{QUEUE_DOMAIN}/priority-class"
@@ -71,6 +73,11 @@ def stage_name(run: str, stage: str) -> str:
 def lean_name(job: str) -> str:
     """Name the Job that takes a Job's place after its worker ran out of memory."""
     return f"{job}-lean"
+
+
+def clean_up_name(resource: str, uid: str) -> str:
+    """Name the Job that removes the results of a deleted resource."""
+    return f"{resource}-{digest(uid, FINALIZER)[:8]}"
 
 
 def event_name(resource: str, *what: str) -> str:

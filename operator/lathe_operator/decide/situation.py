@@ -17,7 +17,7 @@ from lathe_api.v1alpha1.status import (
     TargetStatus,
 )
 from lathe_operator.decide import attempts, pods, queues, times
-from lathe_operator.decide.runs import CurrentRun, is_answered
+from lathe_operator.decide.runs import CurrentRun
 from lathe_operator.values import Job, JobEnd, Observed, Pod, Refusal
 from lathe_steps.reasons import Reason
 
@@ -132,13 +132,15 @@ class Look:
         if job.suspended or job.deleting or job.failing:
             return None
         if ends := [pod.end.time for pod in self.run.pods if pod.end]:
-            return max(ends) + min(BACKOFF * (1 << min(job.failed, 6)), MOST_BACKOFF) + PODLESS
+            backoff = min(BACKOFF * (1 << min(job.failed, 6)), MOST_BACKOFF)
+            return max(ends) + backoff + PODLESS
         if queues.owns(self.seen, job):
             admitted = queues.let_go(self.seen, job)
             return admitted + PODLESS if admitted else None
         let_go = max(job.created, self.resumed or job.created)
-        begun = job.started is not None and job.started >= let_go
-        return (job.started + PODLESS) if job.started and begun else let_go + UNTOUCHED
+        if job.started and job.started >= let_go:
+            return job.started + PODLESS
+        return let_go + UNTOUCHED
 
     @property
     def is_podless(self) -> bool:
@@ -202,7 +204,7 @@ def _failed(look: Look, end: JobEnd) -> Situation | None:
     """The cause, rather than the Job's account of how it gave up."""
     pod = pods.newest_failure(look.run.pods)
     if end.reason == "DeadlineExceeded":
-        return _final(Reason.DEADLINE_EXCEEDED, end.message, end.time)
+        return failed(Reason.DEADLINE_EXCEEDED, end.message, end.time)
     if pod is None or (failure := pods.failure_of(pod)) is None:
         return None
     told = attempts.explained(failure, look.spec.worker, lean=look.run.lean)
@@ -216,13 +218,14 @@ def _without_words(end: JobEnd) -> Situation:
             "the Job completed, but its worker left no readable outcome: look into the output's "
             "uri, and request a restart, which takes up what is there"
         )
-        return _final(Reason.JOB_FAILED, message, end.time)
+        return failed(Reason.JOB_FAILED, message, end.time)
     reason = {"BackoffLimitExceeded": Reason.BACKOFF_LIMIT_EXCEEDED}.get(end.reason)
     words = f"the Job failed ({end.reason}): {end.message}"
-    return _final(reason or Reason.JOB_FAILED, words, end.time)
+    return failed(reason or Reason.JOB_FAILED, words, end.time)
 
 
-def _final(reason: Reason, message: str, ended: datetime) -> Situation:
+def failed(reason: Reason, message: str, ended: datetime) -> Situation:
+    """The end of a run for a reason that no attempt has told."""
     failure = Failure(reason=reason, message=message, time=times.spelled(ended))
     return Situation(Phase.FAILED, reason, message, None, failure, ended)
 
@@ -248,7 +251,7 @@ def deleted(look: Look) -> Situation | None:
         f"its Job {look.run.name} was deleted before its end was seen: request a restart to go on "
         "after the last finished step"
     )
-    return _final(Reason.JOB_DELETED, message, look.seen.now)
+    return failed(Reason.JOB_DELETED, message, look.seen.now)
 
 
 def suspended(look: Look) -> Situation | None:
@@ -263,42 +266,6 @@ def suspended(look: Look) -> Situation | None:
     )
 
 
-def overdue(look: Look) -> Situation | None:
-    """Its time is over."""
-    limit = deadline(look)
-    if limit is None or look.seen.now < limit:
-        return None
-    run = look.spec.run
-    if look.began:
-        message = f"ran longer than spec.run.activeDeadlineSeconds ({run.active_deadline_seconds})"
-        return _final(Reason.DEADLINE_EXCEEDED, message, look.seen.now)
-    message = (
-        f"did not start within spec.run.pendingDeadlineSeconds ({run.pending_deadline_seconds})"
-    )
-    return _final(Reason.PENDING_DEADLINE_EXCEEDED, message, look.seen.now)
-
-
-def deadline(look: Look) -> datetime | None:
-    """When the run has to have started, or to have ended if it has started."""
-    if look.spec.run.suspend:
-        return None
-    if look.began:
-        return look.began + timedelta(seconds=look.spec.run.active_deadline_seconds)
-    since = _waits_since(look)
-    return since + timedelta(seconds=look.spec.run.pending_deadline_seconds) if since else None
-
-
-def _waits_since(look: Look) -> datetime | None:
-    """Since when a run has been on its way to a node."""
-    job = look.unfinished
-    if since := job.created if job else look.run.since:
-        return max(since, look.resumed or since, _stopped(look) or since)
-    told = condition(look.seen.status, ConditionType.RECONCILING)
-    if told is None or told.status != "True" or not is_answered(look.seen):
-        return None
-    return times.parsed(told.last_transition_time)
-
-
 def starved(look: Look) -> Situation | None:
     """A worker ran out of memory: one more that needs less, and then it is over."""
     failure = attempts.out_of_memory(look.run)
@@ -309,18 +276,6 @@ def starved(look: Look) -> Situation | None:
         message = "tries again with smaller batches: the worker ran out of memory"
         return Situation(Phase.RUNNING, Reason.RETRYING, message, failure=told)
     return Situation(Phase.FAILED, told.reason, told.message, failure=told, ended=look.seen.now)
-
-
-def _stopped(look: Look) -> datetime | None:
-    """When a run that had begun lost its worker: preempted, or disrupted and its pod deleted."""
-    admitted = condition(look.seen.status, ConditionType.ADMITTED)
-    if admitted is None or look.run.said is None or look.run.said.start_time is None:
-        return None
-    if look.run.since:  # a later stage: what is told of the run is about all of them
-        return None
-    return (
-        look.seen.now if admitted.status == "True" else times.parsed(admitted.last_transition_time)
-    )
 
 
 def refused(look: Look) -> Situation | None:
@@ -392,7 +347,6 @@ RULES: tuple[Rule, ...] = (
     cancelled,  # the user's last word comes before everything that is still open
     deleted,  # before suspended: what is gone cannot be held back
     suspended,  # time does not count, and nobody is to blame
-    overdue,  # before what it waits for: it has waited long enough
     starved,  # another try of the same would end the same
     refused,  # there is no Job, or no pod, to say more
     queued,  # no pod is to be expected

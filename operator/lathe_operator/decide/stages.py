@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from lathe_api.plan import Plan
 from lathe_api.stages import PUBLISH, Stage, stages_of
 from lathe_api.v1alpha1.status import Failure, Phase, StageStatus, State, TargetStatus
-from lathe_operator.decide import names, situation, targets, times
+from lathe_operator.decide import clocks, names, situation, targets, times
 from lathe_operator.decide.runs import FIRST, CurrentRun
 from lathe_operator.decide.situation import Look, Situation
 from lathe_steps.reasons import Reason
@@ -95,7 +95,7 @@ def of(look: Look, plan: Plan) -> Course:
     """Lay out a run by a look at its first Job."""
     first, *rest = stages_of(plan)
     if not rest:
-        found = situation.of(look)
+        found = clocks.enforced(look, situation.of(look))
         return Course((Leg(first, look, None, found),), found, plan)
     legs = tuple(_legs(look, plan))
     return Course(legs, _together(legs, _targets(plan, legs)), plan)
@@ -130,7 +130,7 @@ def _first(look: Look, stage: Stage) -> Leg:
     if look.run.job is None and any(job.name.startswith(f"{look.run.name}-") for job in later):
         now = look.seen.now
         return Leg(stage, look, said, Situation(Phase.SUCCEEDED, Reason.SUCCEEDED, "", ended=now))
-    return Leg(stage, look, said, situation.of(look))
+    return Leg(stage, look, said, clocks.enforced(look, situation.of(look)))
 
 
 def _leg(look: Look, stage: Stage) -> Leg:
@@ -153,7 +153,12 @@ def _leg(look: Look, stage: Stage) -> Leg:
     )
     at = replace(look, run=own)
     over = said is not None and said.state in PHASES
-    return Leg(stage, at, said, _remembered(said) if said and over else situation.of(at))
+    return Leg(
+        stage,
+        at,
+        said,
+        _remembered(said) if said and over else clocks.enforced(at, situation.of(at)),
+    )
 
 
 def _said(look: Look, stage: Stage) -> StageStatus | None:

@@ -17,7 +17,7 @@ from lathe_api.v1alpha1.status import (
     clip,
 )
 from lathe_api.validation import Invalid
-from lathe_operator.decide import conditions, times
+from lathe_operator.decide import clocks, conditions, times
 from lathe_operator.decide.history import with_history
 from lathe_operator.decide.situation import Look, Situation, condition
 from lathe_operator.profiles import Taken
@@ -117,6 +117,7 @@ def _was_held(look: Look) -> bool:
 def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
     said, outcome = look.run.said or Run(), situation.outcome
     began = times.spelled(look.began) if look.began else None
+    clock = clocks.of(look, situation)
     return Run(
         key=(outcome.run_key if outcome else None) or said.key,
         plan=look.run.work,
@@ -128,6 +129,9 @@ def _run(look: Look, situation: Situation, *, has_job: bool) -> Run:
         start_time=said.start_time or began,
         completion_time=times.spelled(situation.ended) if situation.ended else None,
         cache=outcome.cache if outcome else None,
+        since=times.spelled(clock.since),
+        waited_seconds=int(clock.waited.total_seconds()),
+        active_seconds=int(clock.active.total_seconds()),
         cache_source=outcome.cache_source if outcome else None,
         profile=look.seen.taken.profile if look.seen.taken else None,
     )
@@ -171,7 +175,7 @@ def _summary(spec: ModelOptimizationSpec, situation: Situation, run: Run) -> Sum
 def _duration(run: Run) -> str | None:
     if run.start_time is None or run.completion_time is None:
         return None
-    return times.duration(times.parsed(run.completion_time) - times.parsed(run.start_time))
+    return times.duration(timedelta(seconds=run.active_seconds))
 
 
 def seconds(status: ModelOptimizationStatus) -> float | None:

@@ -99,6 +99,15 @@ def image(cluster: ControlPlane) -> str:
     return cluster.kubectl("get", "deployment", "lathe-operator", "-n", SYSTEM, "-o", path)
 
 
+def told(cluster: ControlPlane, *names: str) -> dict[str, str]:
+    """What the release tells its pod by these variables."""
+    deployment: Document = yaml.safe_load(
+        cluster.kubectl("get", "deployment", "lathe-operator", "-n", SYSTEM, "-o", "yaml")
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"] if each["name"] in names}
+
+
 def uids(team: Team) -> dict[str, str]:
     return {job["metadata"]["name"]: job["metadata"]["uid"] for job in team.jobs}
 
@@ -195,7 +204,7 @@ def test_with_roles_alone_a_run_is_brought_to_its_end(
     values = {**UNPRIVILEGED, "namespaces": [team.namespace]}
     at_cluster("install", *IN, values=values)
 
-    with operator(LATHE_NAMESPACES=team.namespace):
+    with operator(**told(cluster, "LATHE_NAMESPACES", "LATHE_CLUSTER_PROFILES")):
         team.apply()
         team.succeed()
 

@@ -145,7 +145,6 @@ def test_a_worker_cannot_write(running: Team, worker: Worker, status: Document) 
 OTHER_JOBS = {
     "of a build on hardware of its own": "digits-0123abcd-build12-x7k2p",
     "of the last stage": "digits-0123abcd-publish-x7k2p",
-    "that is to need less memory": "digits-0123abcd-lean-x7k2p",
     "of a build that is to need less memory": "digits-0123abcd-build1-lean-x7k2p",
 }
 

@@ -41,7 +41,8 @@ def target(status: Document, name: str) -> Document:
 
 PUBLISHED = kubelet.success(
     targets=(
-        *(TargetStatus(name=name, state="Succeeded") for name in ("any", "old")),
+        TargetStatus(name="any", state="Succeeded"),
+        TargetStatus(name="old", state="Succeeded", driver_version="570.86"),
         TargetStatus(name="new", state="Failed", reason="TargetFailed"),
     )
 )

@@ -7,12 +7,14 @@ import pytest
 
 from e2e.localcluster.controlplane import ControlPlane, KubectlError
 from e2e.localcluster.processes import wait_until
+from lathe_operator.decide.names import RESTART
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet
 from tests.builders import a_resource
 from tests.integration.conftest import serve
 from tests.integration.operator.conftest import new_team
 from tests.integration.operator.controlled import Pods, breathe
+from tests.integration.operator.forbidding import REFUSALS
 from tests.integration.operator.installed import OperatorProcess, Team, install, now, token_config
 
 pytestmark = pytest.mark.apiserver
@@ -125,77 +127,6 @@ def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(team: Team) -> 
     until_admitted_says(team, "Unschedulable", "nvidia.com/gpu")
 
 
-NO_GPUS = {"hard": {"requests.nvidia.com/gpu": "0"}}
-LITTLE = {"limits": [{"type": "Container", "max": {"nvidia.com/gpu": "0"}}]}
-
-
-def forbid_pods(team: Team) -> None:
-    """Refuse all pods of a namespace, as a webhook of the cluster's administrator does."""
-    name = f"no-pods-in-{team.namespace}"
-    api = "admissionregistration.k8s.io/v1"
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
-    named = {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}
-    team.control_plane.apply(
-        {
-            "apiVersion": api,
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "matchConstraints": {"resourceRules": [{**rule, "resources": ["pods"]}]},
-                "validations": [{"expression": "false", "message": "ask the platform team first"}],
-            },
-        }
-    )
-    team.control_plane.apply(
-        {
-            "apiVersion": api,
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {
-                "policyName": name,
-                "validationActions": ["Deny"],
-                "matchResources": {"namespaceSelector": named},
-            },
-        }
-    )
-
-    pod = ("run", "trial", "--image=none.invalid/none", "--dry-run=server")
-
-    def holds() -> bool:
-        try:
-            team.kubectl(*pod)
-        except KubectlError as refused:
-            return "ask the platform team first" in str(refused)
-        return False
-
-    wait_until(holds, "the policy to hold", seconds=30.0, every=0.2)
-
-
-def quota(team: Team) -> None:
-    apply_to(team, "ResourceQuota", NO_GPUS)
-    wait_until(
-        lambda: "hard" in (team.get("quota", "limits").get("status") or {}),
-        "the quota to hold",
-        seconds=20.0,
-    )
-
-
-def apply_to(team: Team, kind: str, spec: Document) -> None:
-    """Apply an object called limits to the team's namespace."""
-    metadata = {"name": "limits", "namespace": team.namespace}
-    team.control_plane.apply({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec})
-
-
-REFUSALS: dict[str, tuple[Callable[[Team], None], str]] = {
-    "a quota": (quota, "exceeded quota: limits"),
-    "a limit range": (
-        lambda team: apply_to(team, "LimitRange", LITTLE),
-        "maximum nvidia.com/gpu usage per Container is 0",
-    ),
-    "the administrator's policy": (forbid_pods, "ask the platform team first"),
-}
-
-
 @pytest.mark.parametrize(("refuse", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_a_pod_that_is_refused_is_told_within_ten_seconds_in_the_servers_words(
     team: Team, refuse: Callable[[Team], None], words: str
@@ -264,6 +195,67 @@ def test_a_worker_that_runs_out_of_memory_is_tried_once_more_and_then_the_run_fa
     assert status["lastFailure"]["reason"] == "OutOfMemory"
     assert "1Gi" in status["lastFailure"]["message"]
     assert (status["run"]["lean"], status["run"]["attempt"]) == (True, 2)
+
+
+DELETE = {**a_resource().spec["output"], "deletionPolicy": "Delete"}
+
+
+def published(team: Team, pods: "Pods") -> None:
+    """Let a run publish whose results are to go with its resource."""
+    team.apply(a_resource().with_(output=DELETE))
+    pods.end(pods.run(), 0, kubelet.success())
+    team.until_phase("Succeeded")
+    assert team.get("mo", "digits")["metadata"]["finalizers"] == ["lathe.dev/clean-up"]
+
+
+def reasons(team: Team) -> set[str]:
+    """Reasons of all Events about the team's resources."""
+    return {event["reason"] for event in team.get("events")["items"]}
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground"])
+def test_results_are_removed_before_the_resource_goes(team: Team, cascade: str) -> None:
+    pods = Pods(team)
+    published(team, pods)
+
+    team.kubectl("delete", "mo", "digits", f"--cascade={cascade}", "--wait=false")
+    pods.end(pods.run(), 0, "{}")
+
+    team.kubectl("wait", "mo/digits", "--for=delete", "--timeout=30s")
+    assert "CleanedUp" in reasons(team)
+    assert team.written()["patch/modeloptimizations"] == 2
+
+
+def test_a_worker_that_might_publish_ends_before_results_are_removed(team: Team) -> None:
+    pods = Pods(team)
+    published(team, pods)
+    team.kubectl("annotate", "mo", "digits", f"{RESTART}=again")
+    worker = pods.run()
+    team.until_phase("Running")
+
+    team.kubectl("delete", "mo", "digits", "--wait=false")
+    job = worker.rpartition("-")[0]
+    team.kubectl("wait", f"job/{job}", "--for=jsonpath={.metadata.deletionTimestamp}")
+    team.kubectl("delete", "pod", worker, "--force", "--grace-period=0")  # as the kubelet ends it
+    pods.end(pods.run(), 30, kubelet.failure(message="the bucket may not be written to"))
+
+    team.kubectl("wait", "mo/digits", "--for=delete", "--timeout=30s")
+    assert "CleanUpFailed" in reasons(team)
+
+
+def test_a_namespace_goes_although_its_results_stay(team: Team) -> None:
+    published(team, Pods(team))
+
+    team.kubectl("delete", "namespace", team.namespace, "--wait=false")
+
+    def gone() -> bool:
+        try:
+            team.get("mo", "digits")
+        except KubectlError:
+            return True
+        return False
+
+    wait_until(gone, "the resource to go", seconds=60.0, every=0.5)
 
 
 def test_a_resource_that_is_deleted_takes_everything_along(team: Team) -> None:

@@ -10,11 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from lathe_api.v1alpha1.resource import KIND
 from lathe_api.v1alpha1.status import FINISHED, ModelOptimizationStatus
+from lathe_operator.actions import PatchStatus
 from lathe_operator.decide import conditions, decide
 from lathe_operator.decide.names import QUEUE, RESTART
 from lathe_operator.errors import Failure
 from lathe_operator.observe import observe
-from lathe_operator.values import PatchStatus
 from lathe_steps.reasons import ExitCode, Reason
 from tests import kubelet, kueue
 from tests.builders import EXPORT, PRUNE, a_profile, refers_to

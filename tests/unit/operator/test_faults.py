@@ -153,6 +153,20 @@ async def outlives_its_time(world: World) -> None:
     await world.pass_time(61)
 
 
+async def takes_its_results_along(world: World) -> None:
+    output = {**world.resource.spec["output"], "deletionPolicy": "Delete"}
+    world.edit(output=output)
+    await succeeds(world)
+    uid = world.cluster.one(KIND)["metadata"]["uid"]
+    fault, world.cluster.fault = world.cluster.fault, None
+    await world.cluster.delete_resource(world.ref, uid)  # by the user
+    if fault and fault.at > len(world.cluster.writes):
+        world.cluster.fault = fault
+    await world.settle()
+    world.job_status(kubelet.complete())
+    await world.settle()
+
+
 STORIES = (
     succeeds,
     fails_once_and_succeeds,
@@ -169,6 +183,7 @@ STORIES = (
     is_invalid_and_mended,
     is_restarted,
     outlives_its_time,
+    takes_its_results_along,
 )
 
 

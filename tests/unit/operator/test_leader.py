@@ -10,7 +10,8 @@ import pytest
 
 from lathe_operator.errors import Faulted
 from lathe_operator.leader import Leadership, LeadershipLost
-from lathe_operator.values import Lease, Ref
+from lathe_operator.lease import Lease
+from lathe_operator.values import Ref
 from tests.fake_cluster import FakeCluster, Fault
 from tests.virtual_time import in_virtual_time
 from tests.world import BEGIN

@@ -178,7 +178,7 @@ async def test_why_there_is_no_pod_is_asked_a_moment_after_the_queue_let_go() ->
     assert world.written("try", "Pod") == 1
 
 
-async def test_a_preempted_run_waits_for_its_full_time_and_goes_on_in_its_job() -> None:
+async def test_a_preempted_run_goes_on_in_its_job_with_what_is_left_of_its_time() -> None:
     run = {"pendingDeadlineSeconds": 600, "activeDeadlineSeconds": 7200}
     world = await a_running_queued_world(QUEUED.with_(run=run))
     job = world.job["metadata"]["uid"]
@@ -191,7 +191,7 @@ async def test_a_preempted_run_waits_for_its_full_time_and_goes_on_in_its_job() 
     assert world.told == ("Queued", "Preempted")
     kueue.admits(world.cluster, world.job, clock(world), ready=1)
     pod = world.start_pod("b", kubelet.running(clock(world)))
-    await world.pass_time(7199)
+    await world.pass_time(3599)
     assert world.told == ("Running", "InProgress")
     world.end(0, kubelet.success(), pod)
     await world.settle()

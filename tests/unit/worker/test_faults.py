@@ -91,6 +91,9 @@ class FaultyStore:
     def read_bytes(self, uri: str, *, limit: int) -> bytes:
         return self._call(lambda: self.inner.read_bytes(uri, limit=limit))
 
+    def remove(self, objects: Sequence[StoredObject]) -> None:
+        self._call(lambda: self.inner.remove(objects))
+
     def write_bytes(self, uri: str, data: bytes) -> StoredObject:
         return self._call(lambda: self.inner.write_bytes(uri, data))
 

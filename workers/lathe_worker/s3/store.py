@@ -166,6 +166,22 @@ class S3Store:
         written = self._faults.asked(uri, put)
         return StoredObject(uri, address.name, len(data), written.get("ETag", ""))
 
+    def remove(self, objects: Sequence[StoredObject]) -> None:
+        """See `Store.remove`."""
+        with ThreadPoolExecutor(self._settings.connections, thread_name_prefix="remove") as threads:
+            removing = [threads.submit(self._remove, one.uri) for one in objects]
+            try:
+                for one in removing:
+                    one.result()
+            finally:
+                for one in removing:
+                    one.cancel()
+
+    def _remove(self, uri: str) -> None:
+        address = Address.of_object(uri)
+        ask = partial(self._client.delete_object, Bucket=address.bucket, Key=address.key)
+        self._faults.asked(uri, ask)
+
     def swap_bytes(
         self, uri: str, data: bytes, *, over: StoredObject | None
     ) -> StoredObject | None:
