@@ -116,7 +116,10 @@ class Look:
     @property
     def awaits_next_attempt(self) -> bool:
         """Whether the last attempt failed and the next does not run yet."""
-        return self.live.started is None if self.live else self.failures_are_counted
+        if self.live:
+            return self.live.started is None
+        last = self.run.pods[-1].end if self.run.pods else None
+        return self.failures_are_counted and (last is None or last.exit_code != 0)
 
     @property
     def is_to_be_lean(self) -> bool:

@@ -12,7 +12,7 @@ from tests.integration.operator.crowd import NAMES, SHAKY, Crowd, counted, grant
 pytestmark = pytest.mark.apiserver
 
 FINISHED = 1000
-WRITES = {True: 6, False: 3}
+WRITES = {True: 5, False: 3}
 """Of a resource's life, whether an attempt fails on the way or not: its Job, and its status."""
 EVENTS = 3
 SECOND = timedelta(seconds=1)
