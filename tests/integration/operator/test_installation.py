@@ -18,10 +18,13 @@ pytestmark = pytest.mark.apiserver
 Document = dict[str, Any]
 
 VERBS = {
-    ("lathe.dev", "modeloptimizations"): {"list", "watch", "delete"},
+    ("lathe.dev", "modeloptimizations"): {"list", "watch", "patch", "delete"},
+    ("lathe.dev", "optimizationprofiles"): {"list", "watch"},
+    ("lathe.dev", "clusteroptimizationprofiles"): {"list", "watch"},
     ("lathe.dev", "modeloptimizations/status"): {"patch"},
     ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "pods"): {"list", "watch", "create"},
+    ("kueue.x-k8s.io", "workloads"): {"list", "watch"},
     ("events.k8s.io", "events"): {"create"},
     ("coordination.k8s.io", "leases"): {"get", "create", "update"},
 }
