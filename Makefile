@@ -85,7 +85,11 @@ unit: sync ## Tests without servers, a minute or two
 test: control-plane ## Every test but e2e: real kube-apiserver, real S3 server, real engine builds
 	$(RUN) pytest -n auto tests/unit tests/golden tests/architecture
 	$(RUN) pytest -n 2 tests/integration/examples
-	$(RUN) pytest tests/integration --ignore=tests/integration/examples
+	$(RUN) pytest -m "not disturbed" tests/integration --ignore=tests/integration/examples
+
+.PHONY: disturbed
+disturbed: control-plane ## The operator killed, refused and cut off from a real API server, among twenty resources (minutes)
+	$(RUN) pytest -m disturbed tests/integration
 
 .PHONY: e2e
 e2e: sync ## Stories in a local cluster with real pods; needs root on Linux

@@ -177,13 +177,17 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+TIMES = ("startTime", "completionTime", "since", "waitedSeconds", "activeSeconds")
+"""Fields of a run that are times."""
+
+
 def _masked(resource: Document) -> Document:
     """A resource's status without times and what is named by uid; and what is put on it."""
     job = resource["status"]["run"]["job"]
     status = json.loads(json.dumps(resource["status"]).replace(job, "its Job"))
     for condition in status["conditions"]:
         del condition["lastTransitionTime"]
-    for field_ in ("job", "plan", "startTime", "completionTime"):  # a plan names its namespace
+    for field_ in ("job", "plan", *TIMES):  # a plan names its namespace
         del status["run"][field_]
     status.get("summary", {}).pop("duration", None)
     status["history"] = [(run["phase"], run["reason"]) for run in status.get("history", ())]

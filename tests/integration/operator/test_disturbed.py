@@ -17,7 +17,7 @@ from tests.integration.operator.conftest import Start, Undisturbed
 from tests.integration.operator.crowd import NAMES, Crowd, counted, differences
 from tests.integration.operator.installed import SYSTEM, OperatorProcess, Team, token_config
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.disturbed]
 
 SEED = 20261127
 TROUBLES: tuple[Trouble, ...] = (

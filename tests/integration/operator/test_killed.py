@@ -13,7 +13,7 @@ from tests.integration.operator.conftest import Undisturbed
 from tests.integration.operator.crowd import NAMES, Crowd, counted, differences, granted
 from tests.integration.operator.installed import SYSTEM, USER, OperatorProcess, Team, token_config
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.disturbed]
 
 KILLS = 50
 MOMENT = 0.02

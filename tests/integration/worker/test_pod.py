@@ -144,7 +144,7 @@ def test_a_pod_publishes_what_its_manifest_says_and_the_next_one_finds_it(pod: P
 
     again = pod.run(SHORT)
 
-    assert again == outcome.model_copy(update={"cache": "Hit"})
+    assert again == outcome.model_copy(update={"cache": "Hit", "cache_source": "team/digits"})
 
 
 def test_a_killed_pods_finished_steps_are_taken_up_by_the_next(pod: Pod) -> None:
