@@ -1,4 +1,4 @@
-"""A worker that runs out of memory: one more that needs less, and then it is over."""
+"""Attempts: one more that needs less where memory ran out, and none after one that succeeded."""
 
 import pytest
 
@@ -169,3 +169,21 @@ async def test_a_lean_run_that_is_suspended_in_a_queue_comes_back_lean() -> None
     await world.settle()
 
     assert LEAN in environment(world.cluster.one("Job"))
+
+
+async def test_an_attempt_that_succeeded_is_followed_by_no_other() -> None:
+    world = await a_running_world()
+    world.pod_status(
+        world.cluster.one("Pod")["metadata"]["name"], kubelet.ended(50, kubelet.failure())
+    )
+    world.job_status({"failed": 1})
+    await world.settle()
+    pod = world.start_pod("b")
+    await world.settle()
+    before = world.status
+
+    world.pod_status(pod, kubelet.ended(0, kubelet.success()))
+    await world.settle()
+
+    assert world.told == ("Running", "InProgress")
+    assert world.status == before

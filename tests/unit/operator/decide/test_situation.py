@@ -239,24 +239,6 @@ async def test_between_two_attempts_the_run_goes_on_and_says_why_the_last_failed
     assert world.status.run.attempt == 2
 
 
-async def test_an_attempt_that_succeeded_is_followed_by_no_other() -> None:
-    world = await a_running_world()
-    world.pod_status(
-        world.cluster.one("Pod")["metadata"]["name"], kubelet.ended(50, kubelet.failure())
-    )
-    world.job_status({"failed": 1})
-    await world.settle()
-    pod = world.start_pod("b")
-    await world.settle()
-    before = world.status
-
-    world.pod_status(pod, kubelet.ended(0, kubelet.success()))
-    await world.settle()
-
-    assert world.told == ("Running", "InProgress")
-    assert world.status == before
-
-
 JUST_FAILED: dict[str, dict[str, object]] = {
     "the Job has not counted it yet": {},
     "the Job is about to give up": {
