@@ -9,6 +9,7 @@ from e2e.demo import install
 from e2e.demo.publisher import ImageNames
 from e2e.helm import CHART, RELEASE, SYSTEM, Document, Helm
 from e2e.localcluster.cluster import Cluster
+from e2e.localcluster.processes import wait_until
 from e2e.story import Team
 
 LONG = {"name": "recover", "distill": {"dataset": "train", "epochs": 30}}
@@ -59,5 +60,10 @@ def test_a_run_goes_on_while_its_operator_is_taken_over_upgraded_and_uninstalled
     )
     assert team.status(name) == status
     assert len(team.pods(name)) == 1
-    pods = team.kubectl.get("pods", f"--namespace={SYSTEM}")["items"]
-    assert pods == []
+    # Helm waits for the Deployment alone, whose pod ends after it.
+    wait_until(lambda: _pods(team) == [], "the operator's pod to be gone", seconds=60)
+
+
+def _pods(team: Team) -> list[Document]:
+    found: list[Document] = team.kubectl.get("pods", f"--namespace={SYSTEM}")["items"]
+    return found
