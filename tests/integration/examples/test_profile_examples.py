@@ -35,6 +35,7 @@ def test_a_resource_is_run_by_the_steps_of_its_profile_and_its_own_gates(tmp_pat
     assert done.returncode == ExitCode.OK, done.stderr
     outcome = Outcome.model_validate_json(done.stdout)
     assert [step.name for step in outcome.steps] == [
+        "Input/export",  # what the result is measured against
         "halve",
         "recover",
         "fuse",
@@ -43,4 +44,4 @@ def test_a_resource_is_run_by_the_steps_of_its_profile_and_its_own_gates(tmp_pat
     ]
     reported = str(outcome.report_uri).removeprefix("s3://").replace("report.html", "report.json")
     report: Any = json.loads((tmp_path / reported).read_text())
-    assert [gate["metric"] for gate in report["gates"]["verdicts"]] == ["Top1"]
+    assert [each["gate"]["metric"] for each in report["gates"]["results"]] == ["Top1"]
