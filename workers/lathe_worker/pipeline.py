@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -91,6 +92,19 @@ def walked(walk: "Walk", root: Path, bench: OpenBench) -> Outcome:
         return walk.stopped(classify(error))
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that is to be done here.
+
+    Attributes:
+        inputs: What was fetched.
+        given: What its keys are made of.
+    """
+
+    inputs: Inputs
+    given: Given
+
+
 class Walk:
     """One run on its way: what is known so far can be told wherever it ends."""
 
@@ -118,6 +132,8 @@ class Walk:
         self.store = store
         self.settings = settings
         self.chain = chain_of(plan, features()) if chain is None else chain
+        self.whole = self.chain
+        """Every step of the run, wherever it is done: the run's key is about them."""
         self.environment = environment(self.chain.kinds, settings.threads)
         self.meter = Meter(stages(self.chain), reporter, span)
         self.run_key = ""
@@ -132,15 +148,10 @@ class Walk:
 
     def go(self, space: Workspace, bench: Bench) -> Outcome:
         """Walk to the end."""
-        listing = self.look()
-        notes = Notes(self.store, self.plan.output.uri, self.plan.cache)
-        if complete := self.complete(notes.given(self.plan, listing)):
-            return complete
-        inputs = self.fetch(listing, space, bench)
-        notes.keep(inputs)
-        given = listing.given(self.plan, inputs.digests)
-        if complete := self.complete(given) or self.claimed(given):
-            return complete
+        begun = self.begin(space, bench)
+        if isinstance(begun, Outcome):
+            return begun
+        inputs, given = begun.inputs, begun.given
         records = Records(self.store, self.plan.output.uri, self.plan.cache)
         self.steps = self.open(inputs, given, records, space, bench)
         for step in self.chain.steps:
@@ -153,6 +164,19 @@ class Walk:
         bench.close()  # nothing may touch what is published
         self.meter.begin(PUBLISH)
         return self.complete(given) or self._publish(self.steps, inputs, result)
+
+    def begin(self, space: Workspace, bench: Bench) -> Outcome | Begun:
+        """Fetch the inputs and claim the run's work; how it ended, where that is done already."""
+        listing = self.look()
+        notes = Notes(self.store, self.plan.output.uri, self.plan.cache)
+        if complete := self.complete(notes.given(self.plan, listing)):
+            return complete
+        inputs = self.fetch(listing, space, bench)
+        notes.keep(inputs)
+        given = listing.given(self.plan, inputs.digests)
+        if complete := self.complete(given) or self.claimed(given):
+            return complete
+        return Begun(inputs, given)
 
     def look(self) -> Listing:
         """Look at every input, before anything is done."""
@@ -203,7 +227,7 @@ class Walk:
         """The run's key; a GPU counts where an engine is built on it."""
         built = any(step.is_built_here for step in self.chain.steps)
         gpu = self.environment.gpu if built else None
-        return run_key(self.plan, given=given, chain=self.chain, gpu=gpu)
+        return run_key(self.plan, given=given, chain=self.whole, gpu=gpu)
 
     def published_before(self) -> Outcome | None:
         """The same, once the run's key is known."""

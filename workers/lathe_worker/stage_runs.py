@@ -10,12 +10,11 @@ from lathe_steps.errors import BadInput, Internal, InvalidSpec, Stopped
 from lathe_steps.reasons import Reason
 from lathe_worker.bench import Bench
 from lathe_worker.chain import Chain, chain_of
-from lathe_worker.digests import Given, of_document, run_key
+from lathe_worker.digests import of_document
 from lathe_worker.environment import features
 from lathe_worker.errors import classify, outcome_of
 from lathe_worker.fetch import Inputs
 from lathe_worker.handover import Shared, TargetResult, result_key
-from lathe_worker.notes import Notes
 from lathe_worker.pipeline import OpenBench, Walk, walked
 from lathe_worker.publishing import Publishing
 from lathe_worker.records import Records
@@ -82,30 +81,19 @@ class Compressing(StageWalk):
     """The first stage: what all targets share, and those that any node can make."""
 
     def __init__(self, world: World) -> None:
-        self.whole = chain_of(world.plan, features())
-        own = self.whole.of(world.part.stage.targets)
-        super().__init__(world, own, (0, _first_span(self.whole, world.part.stage)))
-
-    def key_of(self, given: Given) -> str:
-        """The key of the whole run."""
-        built = any(step.is_built_here for step in self.chain.steps)
-        gpu = self.environment.gpu if built else None
-        return run_key(self.plan, given=given, chain=self.whole, gpu=gpu)
+        whole = chain_of(world.plan, features())
+        own = whole.of(world.part.stage.targets)
+        super().__init__(world, own, (0, _first_span(whole, world.part.stage)))
+        self.whole = whole
 
     def go(self, space: Workspace, bench: Bench) -> Outcome:
         """Walk to where the stages part."""
-        listing = self.look()
-        notes = Notes(self.store, self.plan.output.uri, self.plan.cache)
-        if complete := self.complete(notes.given(self.plan, listing)):
-            return complete
-        inputs = self.fetch(listing, space, bench)
-        notes.keep(inputs)
-        given = listing.given(self.plan, inputs.digests)
-        if complete := self.complete(given) or self.claimed(given):
-            return complete
+        begun = self.begin(space, bench)
+        if isinstance(begun, Outcome):
+            return begun
         uri, cache = self.plan.output.uri, self.plan.cache
         records = Records(self.store, uri, cache, self.part.run)
-        self.steps = steps = self.open(inputs, given, records, space, bench)
+        self.steps = steps = self.open(begun.inputs, begun.given, records, space, bench)
         failed = self.finish_each(steps, self._known())
         made = self.chain.of([n for n in self.part.stage.targets if n not in failed])
         result = self.settle_some(steps, bench, made, common=[None])
@@ -114,7 +102,7 @@ class Compressing(StageWalk):
             Shared(
                 run_key=self.run_key,
                 isa=tuple(sorted(features())),
-                inputs=inputs.told(),
+                inputs=begun.inputs.told(),
                 steps=self.own_steps(steps, None),
                 measured=part_of(result.measured, None, self.chain),
                 environment=self.environment,
