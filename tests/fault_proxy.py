@@ -151,6 +151,13 @@ def _refusal(trouble: Refuse) -> web.Response:
     )
 
 
+async def _quiet() -> None:
+    """Let everything end that was told to: a transport that is aborted is closed a moment later."""
+    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(tasks)
+    await asyncio.sleep(0)
+
+
 @contextmanager
 def fault_proxy(upstream: str, context: ssl.SSLContext) -> Iterator[FaultProxy]:
     """Start a proxy in a thread of its own, and end it."""
@@ -159,6 +166,7 @@ def fault_proxy(upstream: str, context: ssl.SSLContext) -> Iterator[FaultProxy]:
     def run() -> None:
         asyncio.set_event_loop(proxy._loop)
         proxy._loop.run_until_complete(proxy.serve(started, ended))
+        proxy._loop.run_until_complete(_quiet())
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -142,7 +142,10 @@ class Crowd:
         self._write(self._pods, made, kubelet.running(now()))
 
     def _end(self, pod: Document, code: ExitCode, words: str) -> None:
-        self._write(self._pods, pod, kubelet.ended(int(code), words, finished=now()))
+        (container,) = pod["status"]["containerStatuses"]
+        began = container["state"]["running"]["startedAt"]  # a kubelet goes on telling it
+        ended = kubelet.ended(int(code), words, started=began, finished=now())
+        self._write(self._pods, pod, ended)
 
     def _write(self, path: str, of: Document, status: Document) -> None:
         self.api.ask("PATCH", f"{path}/{of['metadata']['name']}/status", {"status": status})

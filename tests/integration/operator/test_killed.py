@@ -84,5 +84,7 @@ def test_killed_fifty_times_it_leads_twenty_resources_to_the_same_end(
     for name, written in counted(asked).items():
         calm = counted(undisturbed.asked)[name]
         assert written["create/jobs"] == 1, name
-        assert written["create/events"] == calm["create/events"], name
+        # Which Events there are is compared above; of one that was posted by a process that died
+        # before its answer, the log does not say that it was granted.
+        assert written["create/events"] <= calm["create/events"], name
         assert written.total() <= calm.total() + 1, name  # Pending, while its pod is awaited
